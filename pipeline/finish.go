@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/vlab-research/burrow/retry"
+	"github.com/vlab-research/burrow/stage"
+)
+
+// finish settles a task by how its work ended. It returns the task that waited for it,
+// if that may start now, and whether the caller holds a permit.
+func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
+	c.mu.Lock()
+	permit = t.permit
+	a := computeAction(result{
+		err: err, draining: c.begun, over: c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
+	}, c.e.policy)
+	pos := t.msg.Position()
+	var changed, due bool
+	switch {
+	case a.outcome.resolved():
+		changed, due = c.tracker.Resolve(t.ticket)
+		c.failures.Store(0)
+		follow = c.passLane(t)
+	case a.outcome == failed:
+		changed, due = c.tracker.Fail(t.ticket, attemptsOf(err), time.Now())
+		c.failures.Add(1)
+		t.failure = failureOf(pos, err)
+		c.failure = t.failure
+	}
+	if c.begun && !a.outcome.resolved() {
+		c.trim(min(c.limit, pos.Offset))
+	}
+	c.count(a.outcome, changed)
+	c.prove(t)
+	c.leave(t, a.outcome)
+	c.mu.Unlock()
+
+	if due {
+		c.e.committer.ask()
+	}
+	if a.outcome == failed && changed {
+		c.afterFailure(a, pos, err)
+	} else if a.outcome != abandoned && !changed {
+		if log := c.messageLog(pos); log != nil {
+			log.Warn("burrow: a message ended after its partition was given up; it will be delivered again")
+		}
+	}
+	return follow, permit
+}
+
+// passLane gives the lane to the next task of it. The claim's mutex is held.
+func (c *claim) passLane(t *task) *task {
+	if !t.laned {
+		return nil
+	}
+	follow := t.follow
+	if follow == nil {
+		c.lanes.free(t)
+	}
+	if follow != nil && follow.state == taskDropped {
+		return nil
+	}
+	return follow
+}
+
+// leave takes a task off the claim's list. A failed one stays for as long as it
+// holds the commit. The claim's mutex is held.
+func (c *claim) leave(t *task, o outcome) {
+	c.live.remove(t)
+	if o != failed || !t.laned {
+		c.outstanding.Add(-1)
+	}
+	if o == failed && !c.begun {
+		t.state = taskFailed
+		c.stuck.push(t)
+	} else {
+		if t.laned && !o.resolved() {
+			c.lanes.free(t) // the drain starts nothing behind it
+		}
+		c.recycle(t)
+	}
+	if c.begun && c.live.n == 0 {
+		c.endDrain()
+	}
+}
+
+// prove watches for work that is quick enough for the reader. The claim's mutex is held.
+func (c *claim) prove(t *task) {
+	switch {
+	case t.started == 0:
+	case c.e.clock()-t.started > quickWork:
+		c.quickRun = 0
+	default:
+		if c.quickRun++; c.quickRun == quickProof {
+			c.quickRun = 0
+			c.inline.quick.Store(true)
+			c.e.monitor.stir()
+		}
+	}
+}
+
+func (c *claim) afterFailure(a action, pos stage.Position, err error) {
+	failure := failureOf(pos, err)
+	if log := c.messageLog(pos); log != nil {
+		log.WithField("stage", failure.Stage).Warn("burrow: a message failed and holds the commit: " + redacted(err))
+	}
+	switch {
+	case a.halt || a.freeze:
+		c.trip(&Error{
+			Code: ThresholdExceeded, Topic: pos.Topic, Partition: pos.Partition, Offset: pos.Offset, Cause: failure,
+		})
+	case c.e.cfg.Ordering == ByPartition && !c.willPass(pos.Offset):
+		c.trip(&Error{
+			Code: WindowBlocked, Topic: pos.Topic, Partition: pos.Partition, Offset: pos.Offset, Cause: failure,
+		})
+	}
+	if committed := c.tracker.Usage().Committed; committed >= pos.Offset {
+		c.releaseStuck(committed) // no later commit need come
+	}
+	if c.starved.Load() {
+		c.poke() // the window may be full behind this message
+	}
+}
+
+// trip halts the pipeline, or freezes the claim, by the failure mode.
+func (c *claim) trip(err *Error) {
+	if c.e.policy.mode == Halt {
+		c.e.halt(err)
+		return
+	}
+	c.mu.Lock()
+	already := c.frozen != nil
+	if !already {
+		c.frozen, c.frozenAt = err, time.Now()
+		c.e.pool.hold(&c.queue, holdFrozen, true)
+	}
+	c.mu.Unlock()
+	if already {
+		return
+	}
+	c.e.log.WithFields(c.fields()).Error("burrow: claim frozen: " + err.Redacted())
+	c.poke()
+}
+
+func (c *claim) isFrozen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.frozen != nil
+}
+
+func (c *claim) lastFailure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failure
+}
+
+func (c *claim) fields() logrus.Fields {
+	return logrus.Fields{"topic": c.name.topic, "partition": c.name.partition}
+}
+
+// messageLog is the log for what happened to one message; nil if there was too much of it lately.
+func (c *claim) messageLog(pos stage.Position) logrus.FieldLogger {
+	return c.e.muffler.line(c.e.log.WithFields(c.fields()).WithField("offset", pos.Offset))
+}
+
+// attemptsOf returns how often the work was tried, as the retry policy tells it.
+func attemptsOf(err error) int {
+	if exhausted, ok := errors.AsType[*retry.ExhaustedError](err); ok {
+		return exhausted.Attempts
+	}
+	return 1
+}

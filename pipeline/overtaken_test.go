@@ -1,0 +1,87 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vlab-research/burrow/stage"
+)
+
+// keyedSource delivers messages with these keys; "" is none.
+func keyedSource(keys ...string) *fakeSource {
+	src := newFakeSource(len(keys))
+	for _, key := range keys {
+		m := <-src.claims[0].messages
+		if key != "" {
+			m = stage.WithKey(m, []byte(key))
+		}
+		src.claims[0].messages <- m
+	}
+	return src
+}
+
+func TestADrainRunsWhatWasOvertakenSoThatNothingRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := keyedSource("a", "a", "a", "b", "a", "a")
+		var ran atomic.Int64
+		_, stop := start(t, src, Config{Workers: 10}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			ran.Add(1)
+			time.Sleep(time.Second)
+			return m, nil
+		})
+		time.Sleep(500 * time.Millisecond)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if ran.Load() != 4 || src.last(0) != 4 {
+			t.Errorf("%d ran and the commit is %d; want the 4 up to the last one in flight", ran.Load(), src.last(0))
+		}
+	})
+}
+
+func TestADrainStartsNothingBehindWhatCannotBeCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := keyedSource("a", "a", "a", "b")
+		var ran atomic.Int64
+		_, stop := start(t, src, Config{Workers: 10}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			ran.Add(1)
+			time.Sleep(time.Second)
+			if m.Position().Offset == 1 {
+				return nil, errors.New("no")
+			}
+			return m, nil
+		})
+		time.Sleep(500 * time.Millisecond)
+		src.claims[0].revoke()
+		time.Sleep(10 * time.Second)
+		if ran.Load() != 3 || src.last(0) != 1 {
+			t.Errorf("%d ran and the commit is %d; want 3 and 1", ran.Load(), src.last(0))
+		}
+		_ = stop()
+	})
+}
+
+func TestADrainStartsNothingInItsSecondHalf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := keyedSource("a", "a", "a", "a", "b")
+		var ran atomic.Int64
+		_, stop := start(t, src, Config{Workers: 10, DrainTimeout: 5 * time.Second}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			ran.Add(1)
+			time.Sleep(2 * time.Second)
+			return m, nil
+		})
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		// The first a and b run already, the second a begins a second into the drain, and for the third it is too late.
+		if took := time.Since(began); ran.Load() != 3 || src.last(0) != 2 || took != 3*time.Second {
+			t.Errorf("%d ran, the commit is %d after %v; want 3, 2, 3s", ran.Load(), src.last(0), took)
+		}
+	})
+}

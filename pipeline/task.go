@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/vlab-research/burrow/offsets"
+	"github.com/vlab-research/burrow/stage"
+)
+
+// taskState is where a message is between its admission and its end. The claim's mutex
+// guards it.
+type taskState uint8
+
+const (
+	taskQueued  taskState = iota // for a worker, or behind a message of its key
+	taskRunning                  // holds a permit
+	taskParked                   // waits without one
+	taskFailed                   // out of retries; holds its key
+	taskDropped                  // was queued when its claim drained
+)
+
+// task is a message on its way through the pipeline. A task is its own context
+// and its own [stage.Host]; its claim and its context never change, so a handler that
+// keeps its context too long does no harm when the task is used again.
+type task struct {
+	context.Context //nolint:containedctx // the task is a context: the claim's, plus the host
+
+	claim  *claim
+	msg    stage.Message
+	ticket offsets.Ticket
+	lane   uint64 // meaningful if laned
+	laned  bool
+
+	behind *task // next in the pool's queue
+	follow *task // next of the same key
+	crowd  *task // next in the same bucket of the claim's lanes
+	older  *task // neighbours by admission
+	newer  *task
+
+	state   taskState
+	listed  bool          // one of the claim's; not so while the reader runs it
+	permit  bool          // the running goroutine holds one
+	step    atomic.Int32  // index of the stage being run
+	started time.Duration // by the engine's clock, when it was taken up; 0 if it ran in the reader
+	granted chan struct{}
+	parking *parkingInfo
+	failure error    // of a failed task
+	attempt *attempt // that runs; nil unless HeadOfLine is set
+}
+
+// parkingInfo is what is shown of a parked message, and of one that was.
+type parkingInfo struct {
+	reason   string
+	since    time.Time
+	until    time.Time // zero if it waits for something else than time
+	attempts int
+	cause    error
+}
+
+// Value returns the task itself as the host of its message.
+func (t *task) Value(key any) any {
+	if _, ok := key.(stage.HostKey); ok {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+// Draining implements [stage.Host].
+func (t *task) Draining() <-chan struct{} { return t.claim.draining }
+
+// Park implements [stage.Host]: it gives the permit away while the message waits, and
+// takes one again, also when a deadline within the stages cut the wait short. What is released or
+// cancelled goes on without one, to its end.
+func (t *task) Park(ctx context.Context, p stage.Parking) error {
+	c := t.claim
+	if p.For <= 0 && p.Wake == nil {
+		c.noteParking(t, p)
+		return ctx.Err()
+	}
+	c.park(t, p)
+	err := p.Block(ctx, c.draining)
+	if !errors.Is(err, stage.ErrReleased) {
+		t.permit = c.e.pool.retake(t.Context, &c.queue, t)
+		if err == nil && !t.permit {
+			err = t.Context.Err()
+		}
+	}
+	c.unpark(t)
+	return err
+}
+
+// tasks is a list of a claim's tasks in the order of their admission; the claim's
+// mutex guards it.
+type tasks struct {
+	oldest, newest *task
+	n              int
+}
+
+// push puts a task where it belongs, which is nearly always the end.
+func (l *tasks) push(t *task) {
+	older := l.newest
+	for older != nil && older.ticket > t.ticket {
+		older = older.older
+	}
+	newer := l.oldest
+	if older != nil {
+		newer = older.newer
+	}
+	t.older, t.newer = older, newer
+	l.join(older, t)
+	l.join(t, newer)
+	l.n++
+}
+
+// join makes two tasks neighbours; nil stands for the list's end.
+func (l *tasks) join(older, newer *task) {
+	if older == nil {
+		l.oldest = newer
+	} else {
+		older.newer = newer
+	}
+	if newer == nil {
+		l.newest = older
+	} else {
+		newer.older = older
+	}
+}
+
+func (l *tasks) remove(t *task) {
+	l.join(t.older, t.newer)
+	t.older, t.newer = nil, nil
+	l.n--
+}
