@@ -217,3 +217,39 @@ func TestAPausedSourceBehindAFailureIsNoSilence(t *testing.T) {
 		})
 	}
 }
+
+func TestAFreezeDecidedBeforeAResumptionDoesNotUndoIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(10)
+		var tries atomic.Int32
+		p, stop := start(t, src, Config{Ordering: Unordered, FailureMode: Freeze, MaxConsecutive: 5, MaxInFlight: 2}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			if m.Position().Offset > 0 {
+				return m, nil
+			}
+			if tries.Add(1) == 1 {
+				return nil, errBoom
+			}
+			time.Sleep(time.Second)
+			return m, nil
+		})
+		synctest.Wait()
+		if err := p.Health(); !errors.Is(err, WindowBlocked) {
+			t.Fatalf("health %v", err)
+		}
+		if err := p.ResumeClaim("t", 0); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		p.running().claims()[0].block(0, errBoom) // as a reader that saw the message fail, and was slow to act
+		if err := p.Health(); err != nil {
+			t.Errorf("health %v", err)
+		}
+		time.Sleep(time.Minute)
+		if src.last(0) != 10 {
+			t.Errorf("committed %d: %v", src.last(0), p.Health())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -19,7 +19,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		err: err, draining: c.begun, over: c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
 	}, c.e.policy)
 	pos := t.msg.Position()
-	var changed, due bool
+	var changed, due, froze bool
 	switch {
 	case a.outcome.resolved():
 		changed, due = c.tracker.Resolve(t.ticket)
@@ -30,6 +30,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		c.failures.Add(1)
 		t.failure = failureOf(pos, err)
 		c.failure = t.failure
+		froze = changed && a.freeze && c.freeze(c.errorAt(ThresholdExceeded, pos.Offset, t.failure))
 	}
 	if c.begun && !a.outcome.resolved() {
 		c.trim(min(c.limit, pos.Offset))
@@ -43,7 +44,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		c.e.committer.ask()
 	}
 	if a.outcome == failed && changed {
-		c.afterFailure(a, pos, err)
+		c.afterFailure(a, pos, err, froze)
 	} else if a.outcome != abandoned && !changed {
 		if log := c.messageLog(pos); log != nil {
 			log.Warn("burrow: a message ended after its partition was given up; it will be delivered again")
@@ -103,20 +104,18 @@ func (c *claim) prove(t *task) {
 	}
 }
 
-func (c *claim) afterFailure(a action, pos stage.Position, err error) {
+func (c *claim) afterFailure(a action, pos stage.Position, err error, froze bool) {
 	failure := failureOf(pos, err)
 	if log := c.messageLog(pos); log != nil {
 		log.WithField("stage", failure.Stage).Warn("burrow: a message failed and holds the commit: " + redacted(err))
 	}
 	switch {
-	case a.halt || a.freeze:
-		c.trip(&Error{
-			Code: ThresholdExceeded, Topic: pos.Topic, Partition: pos.Partition, Offset: pos.Offset, Cause: failure,
-		})
+	case a.halt:
+		c.e.halt(c.errorAt(ThresholdExceeded, pos.Offset, failure))
+	case froze:
+		c.tellFrozen(c.errorAt(ThresholdExceeded, pos.Offset, failure))
 	case c.e.cfg.Ordering == ByPartition && !c.willPass(pos.Offset):
-		c.trip(&Error{
-			Code: WindowBlocked, Topic: pos.Topic, Partition: pos.Partition, Offset: pos.Offset, Cause: failure,
-		})
+		c.block(pos.Offset, failure)
 	}
 	if committed := c.tracker.Usage().Committed; committed >= pos.Offset {
 		c.releaseStuck(committed) // no later commit need come
@@ -126,24 +125,40 @@ func (c *claim) afterFailure(a action, pos stage.Position, err error) {
 	}
 }
 
-// trip halts the pipeline, or freezes the claim, by the failure mode.
-func (c *claim) trip(err *Error) {
+// block halts the pipeline, or freezes the claim, by the failure mode, because nothing can
+// be started behind the failed message at the offset.
+func (c *claim) block(offset int64, cause error) {
+	err := c.errorAt(WindowBlocked, offset, cause)
 	if c.e.policy.mode == Halt {
 		c.e.halt(err)
 		return
 	}
 	c.mu.Lock()
-	already := c.frozen != nil
-	if !already {
-		c.frozen, c.frozenAt = err, time.Now()
-		c.e.pool.hold(&c.queue, holdFrozen, true)
-	}
+	froze := c.failedHead() && c.freeze(err) // unless the claim was resumed meanwhile
 	c.mu.Unlock()
-	if already {
-		return
+	if froze {
+		c.tellFrozen(err)
 	}
+}
+
+// freeze starts no more of the claim's messages; false if it is frozen already. What the caller decided it
+// by must hold still, so that it doesn't undo a resumption. The claim's mutex is held.
+func (c *claim) freeze(err *Error) bool {
+	if c.frozen != nil {
+		return false
+	}
+	c.frozen, c.frozenAt = err, time.Now()
+	c.e.pool.hold(&c.queue, holdFrozen, true)
+	return true
+}
+
+func (c *claim) tellFrozen(err *Error) {
 	c.e.log.WithFields(c.fields()).Error("burrow: claim frozen: " + err.Redacted())
 	c.poke()
+}
+
+func (c *claim) errorAt(code ErrorCode, offset int64, cause error) *Error {
+	return &Error{Code: code, Topic: c.name.topic, Partition: c.name.partition, Offset: offset, Cause: cause}
 }
 
 func (c *claim) isFrozen() bool {

@@ -263,10 +263,7 @@ func (r *reader) checkBlocked() {
 	if !r.failedHead() || r.willPass(usage.Oldest.Offset) {
 		return
 	}
-	r.trip(&Error{
-		Code: WindowBlocked, Topic: r.name.topic, Partition: r.name.partition, Offset: usage.Oldest.Offset,
-		Cause: r.lastFailure(),
-	})
+	r.block(usage.Oldest.Offset, r.lastFailure())
 }
 
 // failedHead tells whether what holds the commit is a failed message.
