@@ -233,7 +233,7 @@ func TestAFreezeDecidedBeforeAResumptionDoesNotUndoIt(t *testing.T) {
 			return m, nil
 		})
 		synctest.Wait()
-		if err := p.Health(); !errors.Is(err, WindowBlocked) {
+		if err := p.Health(); !errors.Is(err, ErrFrozen) {
 			t.Fatalf("health %v", err)
 		}
 		if err := p.ResumeClaim("t", 0); err != nil {
