@@ -138,6 +138,18 @@ func (t *Tracker) Usage() Usage {
 func (t *Tracker) Fill() float64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.share(t.head, t.leftBytes)
+}
+
+// FillUnresolved is Fill without what a commit would free: from the oldest unresolved message on.
+func (t *Tracker) FillUnresolved() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.share(t.prefix, t.bytesBefore(t.prefix))
+}
+
+// share is what the messages from a ticket on use, before which there were so many bytes. The mutex is held.
+func (t *Tracker) share(from Ticket, before int64) float64 {
 	end := t.end()
-	return max(float64(end-t.head)/float64(t.limits.Messages), float64(t.bytesBefore(end)-t.leftBytes)/float64(t.limits.Bytes))
+	return max(float64(end-from)/float64(t.limits.Messages), float64(t.bytesBefore(end)-before)/float64(t.limits.Bytes))
 }

@@ -81,6 +81,7 @@ func (e *engine) newClaim(src source.Claim) *claim {
 		draining: make(chan struct{}),
 		drained:  make(chan struct{}),
 	}
+	c.inline.turn = make(chan struct{}, 1)
 	c.ctx, c.cancel = context.WithCancelCause(e.base)
 	return c
 }

@@ -26,11 +26,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		c.failures.Store(0)
 		follow = c.passLane(t)
 	case a.outcome == failed:
-		changed, due = c.tracker.Fail(t.ticket, attemptsOf(err), time.Now())
-		c.failures.Add(1)
-		t.failure = failureOf(pos, err)
-		c.failure = t.failure
-		froze = changed && a.freeze && c.freeze(c.errorAt(ThresholdExceeded, pos.Offset, t.failure))
+		changed, due, froze = c.fail(t, a, err)
 	}
 	if c.begun && !a.outcome.resolved() {
 		c.trim(min(c.limit, pos.Offset))
@@ -51,6 +47,18 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		}
 	}
 	return follow, permit
+}
+
+// fail settles a message that is out of retries, and freezes the claim if that was one too many.
+// The claim's mutex is held.
+func (c *claim) fail(t *task, a action, err error) (changed, due, froze bool) {
+	pos := t.msg.Position()
+	changed, due = c.tracker.Fail(t.ticket, attemptsOf(err), time.Now())
+	c.failures.Add(1)
+	t.failure = failureOf(pos, err)
+	c.failure = t.failure
+	froze = changed && a.freeze && c.freeze(c.errorAt(ThresholdExceeded, pos.Offset, t.failure))
+	return changed, due, froze
 }
 
 // passLane gives the lane to the next task of it. The claim's mutex is held.

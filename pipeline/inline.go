@@ -22,8 +22,9 @@ const (
 // reader was started, and the old one finishes its message as a worker would.
 // Go's scheduler takes a processor from a thread in a system call the same way.
 type inline struct {
-	quick   atomic.Bool // the work is quick enough for the reader
-	waiting atomic.Bool // the reader waits for the source
+	quick   atomic.Bool   // the work is quick enough for the reader
+	waiting atomic.Bool   // the reader waits for the source
+	turn    chan struct{} // holds one: the permit that the reader waits for
 	word    atomic.Uint64
 	task    *task  // being run while word is odd
 	seen    uint64 // word at the monitor's last look; the monitor's
@@ -35,7 +36,7 @@ var closedWake = func() chan struct{} { c := make(chan struct{}); close(c); retu
 
 // mayRun tells whether the reader may run a message itself.
 func (r *reader) mayRun(msg stage.Message) bool {
-	if !r.inline.quick.Load() || r.queue.barred.Load() || r.blocked(msg) {
+	if r.queue.barred.Load() || r.blocked(msg) {
 		return false
 	}
 	if !r.permit {

@@ -52,14 +52,18 @@ func (m *monitor) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		m.e.pool.recallOverslept()
 		for _, c := range m.e.claims() {
 			m.look(c)
 		}
 	}
 }
 
-// quiet tells whether no reader can be inside a message.
+// quiet tells whether no reader can be inside a message, or rest.
 func (m *monitor) quiet() bool {
+	if m.e.pool.rested.Load() {
+		return false
+	}
 	for _, c := range m.e.claims() {
 		if c.inline.word.Load()&1 == 1 || (c.inline.quick.Load() && !c.inline.waiting.Load() && !c.closing.Load()) {
 			return false

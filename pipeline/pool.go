@@ -17,13 +17,15 @@ type pool struct {
 	wg    *sync.WaitGroup
 
 	contended atomic.Bool // some claim waits for a permit
+	rested    atomic.Bool // some reader rests
 
-	mu     sync.Mutex
-	taken  int // permits in use
-	ready  readyHeap
-	turns  uint64
-	idle   []*worker // goroutines without a message, most recent last
-	closed bool
+	mu      sync.Mutex
+	taken   int // permits in use
+	ready   readyHeap
+	resting []*queue // of readers that wait with a permit, longest first
+	turns   uint64
+	idle    []*worker // goroutines without a message, most recent last
+	closed  bool
 }
 
 // push queues messages to be started, unless the claim drains.
@@ -57,7 +59,7 @@ func (p *pool) pushEarly(q *queue, early ...*task) {
 func (p *pool) tryTake(q *queue) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if q.held != 0 || q.closed || p.taken >= p.limit || len(p.ready) > 0 {
+	if q.held != 0 || q.closed || len(p.ready) > 0 || !p.hasRoom(q) {
 		return false
 	}
 	p.take(q)
@@ -134,11 +136,13 @@ func (p *pool) isFair(q *queue) bool { return len(p.ready) == 0 || p.ready[0].ta
 func (p *pool) next(w *worker, q *queue) *task {
 	p.mu.Lock()
 	if q != nil {
-		if t := p.another(q); t != nil {
+		switch t := p.another(q); {
+		case t == nil:
+			p.give(q)
+		case !t.callReader():
 			p.mu.Unlock()
 			return t
 		}
-		p.give(q)
 	}
 	if t := p.claimNext(); t != nil {
 		p.serve()
@@ -249,7 +253,7 @@ func (p *pool) serve() {
 // claimNext takes a permit for the message to start next. Parked messages that
 // come first get theirs on the way.
 func (p *pool) claimNext() *task {
-	for p.taken < p.limit && len(p.ready) > 0 {
+	for len(p.ready) > 0 && p.hasRoom(p.ready[0]) {
 		q := p.ready[0]
 		t := q.pop()
 		p.turns++
@@ -259,6 +263,9 @@ func (p *pool) claimNext() *task {
 		if granted := t.granted; granted != nil {
 			t.granted = nil
 			granted <- struct{}{}
+			continue
+		}
+		if t.callReader() {
 			continue
 		}
 		return t

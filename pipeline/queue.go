@@ -19,7 +19,9 @@ type queue struct {
 	held    hold       // why nothing fresh starts for now; 0 if nothing holds it
 	closed  bool       // nothing fresh starts any more
 
-	draining bool // nothing holds it any more
+	draining  bool // nothing holds it any more
+	resting   bool // the claim's reader waits with a permit
+	overslept bool // the monitor saw it rest
 
 	barred atomic.Bool // held or closed, for those who look without the lock
 }

@@ -25,21 +25,6 @@ type arrival struct {
 	laned  bool
 }
 
-// Shares of the window at which the source is asked to pause and to go on. They are
-// close together because a Sarama consumer whose partitions are all paused naps for
-// 100 ms: what is queued must last for that and for the next fetch.
-const (
-	pauseAt  = 0.8
-	resumeAt = 0.75
-)
-
-// intake is what the readers of a claim hand on to each other. Only the reader
-// touches it.
-type intake struct {
-	held   backlog // received, but the window has no room
-	paused bool    // the source was asked to send no more
-}
-
 // reader takes a claim's messages from the source and admits them to the window.
 // One goroutine at a time is a claim's reader, and only it admits.
 //
@@ -53,6 +38,7 @@ type reader struct {
 	task     *task  // for the next message that it runs itself
 	word     uint64 // of claim.inline, as this reader left it
 	permit   bool
+	turns    turns
 	now      time.Time
 	count    int
 
@@ -103,7 +89,7 @@ func (r *reader) exit() {
 	}
 }
 
-// next returns the next message, if need be after waiting without a permit.
+// next returns the next message, if need be after waiting.
 func (r *reader) next() (stage.Message, error) {
 	if r.count++; r.count%readBatch == 0 {
 		r.look()
@@ -113,10 +99,11 @@ func (r *reader) next() (stage.Message, error) {
 		return msg, err
 	}
 	r.flush()
-	r.releasePermit()
+	r.rest()
 	r.inline.waiting.Store(true)
 	msg, err = r.src.Receive(r.wake)
 	r.inline.waiting.Store(false)
+	r.getUp()
 	r.now = time.Now()
 	if r.inline.quick.Load() {
 		r.e.monitor.stir()
@@ -133,64 +120,18 @@ func (r *reader) look() {
 	r.now, r.sampled = time.Now(), true
 }
 
-// take admits a message and starts it, or holds it until the window has room.
-func (r *reader) take(msg stage.Message) {
-	if r.fenced.Load() {
-		return
-	}
-	if r.intake.held.n == 0 && r.admit(msg) {
-		return
-	}
-	r.intake.held.push(msg)
-	r.heldNow.Store(int64(r.intake.held.n))
-	r.starved.Store(true)
-	r.refill() // room may have come before starved was set
-	if !r.gone {
-		r.adjust()
-	}
-}
-
-// refill admits what is held while there is room.
-func (r *reader) refill() {
-	if r.fenced.Load() {
-		r.intake.held = backlog{}
-		r.heldNow.Store(0)
-	}
-	for !r.gone && r.intake.held.n > 0 {
-		msg := r.intake.held.front()
-		ticket, err := r.tracker.Admit(msg.Position().Offset, sizeOf(msg), r.now)
-		if errors.Is(err, offsets.ErrFull) {
-			r.fullUp(err)
-			return
-		}
-		r.intake.held.pop()
-		r.heldNow.Store(int64(r.intake.held.n))
-		if err == nil {
-			r.start(msg, ticket)
-		}
-	}
-}
-
-// admit takes a message into the window and starts it; false if there is no room.
-func (r *reader) admit(msg stage.Message) bool {
-	ticket, err := r.tracker.Admit(msg.Position().Offset, sizeOf(msg), r.now)
-	switch {
-	case err == nil:
-		r.start(msg, ticket)
-	case errors.Is(err, offsets.ErrFull):
-		return false
-	case errors.Is(err, offsets.ErrStale):
-		r.e.log.WithFields(r.fields()).Warn("burrow: the source repeated a message; it was ignored")
-	}
-	return true
-}
-
 // start runs an admitted message here, if that is quick, or hands it on.
 func (r *reader) start(msg stage.Message, ticket offsets.Ticket) {
 	if r.inline.quick.Load() {
 		r.flush() // for the lanes to be known, and because what comes next may take long
 		if r.mayRun(msg) {
 			r.runInline(msg, ticket)
+			return
+		}
+		if r.mayWait() {
+			if r.awaitTurn(msg, ticket) {
+				r.runInline(msg, ticket)
+			}
 			return
 		}
 	}
@@ -211,69 +152,22 @@ func (r *reader) flush() {
 	r.arrived = 0
 }
 
-// adjust asks the source to pause before the window is full, and to go on when there
-// is room again. Behind a failed message it reads on, because only a full
-// window says that there is no way on.
-func (r *reader) adjust() {
-	backed := r.backed()
-	if backed && !r.starved.Swap(true) {
-		backed = r.backed() // room may have come before starved was set
+// rest says that the reader waits now, and may lose its permit meanwhile.
+func (r *reader) rest() {
+	if !r.inline.quick.Load() {
+		r.releasePermit()
 	}
-	r.starved.Store(backed)
-	if backed && r.intake.held.n == 0 && r.failedHead() {
-		backed = false
-	}
-	pause := backed || r.e.paused.Load() || r.isFrozen()
-	if pause == r.intake.paused {
-		return
-	}
-	r.intake.paused = pause
-	if pause {
-		r.src.Pause()
-	} else {
-		r.src.Resume()
+	if r.permit {
+		r.e.pool.rest(&r.queue)
+		r.e.monitor.stir()
 	}
 }
 
-// backed tells whether the window is too full, or has been and has no room again yet.
-func (r *reader) backed() bool {
-	used := r.tracker.Fill()
-	return r.intake.held.n > 0 || used >= pauseAt || (r.intake.paused && used > resumeAt)
-}
+func (r *reader) getUp() { r.permit = r.permit && r.e.pool.getUp(&r.queue) }
 
 func (r *reader) releasePermit() {
 	if r.permit {
 		r.permit = false
 		r.e.pool.release(&r.queue)
 	}
-}
-
-// fullUp sees to it that a full window doesn't stay so for want of a commit, or in silence.
-func (r *reader) fullUp(err error) {
-	if errors.Is(err, offsets.ErrDue) {
-		r.e.committer.ask()
-	}
-	r.checkBlocked()
-}
-
-// checkBlocked ends the claim's silence when nothing more fits into the window and what
-// holds it is a failed message that the strategy will never pass.
-func (r *reader) checkBlocked() {
-	usage := r.tracker.Usage()
-	if !r.failedHead() || r.willPass(usage.Oldest.Offset) {
-		return
-	}
-	r.block(usage.Oldest.Offset, r.lastFailure())
-}
-
-// failedHead tells whether what holds the commit is a failed message.
-func (c *claim) failedHead() bool {
-	usage := c.tracker.Usage()
-	return usage.Held && usage.Oldest.State == offsets.Failed
-}
-
-// willPass tells whether the strategy lets the commit pass an offset, now or later.
-func (c *claim) willPass(offset int64) bool {
-	const aLongTime = 100 * 365 * 24 * time.Hour
-	return c.tracker.Committable(c.e.cfg.Strategy, time.Now().Add(aLongTime)) >= offset
 }

@@ -43,6 +43,7 @@ type task struct {
 	state   taskState
 	listed  bool          // one of the claim's; not so while the reader runs it
 	permit  bool          // the running goroutine holds one
+	awaited atomic.Bool   // the reader waits for its turn
 	step    atomic.Int32  // index of the stage being run
 	started time.Duration // by the engine's clock, when it was taken up; 0 if it ran in the reader
 	granted chan struct{}

@@ -43,7 +43,10 @@ func (e *engine) complete(w *worker, t *task, err error) *task {
 	c := t.claim
 	follow, permit := c.finish(t, err)
 	if follow != nil && permit && e.pool.mayGoOn(&c.queue, follow) {
-		return follow
+		if !follow.callReader() {
+			return follow
+		}
+		follow, permit = nil, false
 	}
 	if follow != nil {
 		e.pool.pushEarly(&c.queue, follow)
