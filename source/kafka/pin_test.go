@@ -99,6 +99,27 @@ func TestABrokerThatHangsHoldsUpNoOthersPins(t *testing.T) {
 	next(t, e.claims, "the other claim")
 }
 
+func TestAPinFindsALeaderThatMoved(t *testing.T) {
+	t.Parallel()
+	c, before := apart(t)
+	lists := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Nodes: []int32{before}, Observe: true, Count: -1})
+	asked := gather(c, 2)
+	e := newEngine()
+	run(t, newSource(t, c.ListenAddrs(), "orders"), e)
+	next(t, asked.begun, "the beginning")
+	if err := c.MoveTopicPartition("orders", 1, 1-before); err != nil {
+		t.Fatal(err)
+	}
+	next(t, e.claims, "a claim")
+	next(t, e.claims, "a claim")
+	if hits := lists.Hits(); hits != 2+2 { // sarama's, and those that were refused
+		t.Errorf("the earlier leader was asked %d times, want 4", hits)
+	}
+	if joins := len(e.assigned); joins != 1 {
+		t.Errorf("joined %d times, want 1", joins)
+	}
+}
+
 // A pin in front of where sarama begins would hide what came in between.
 func TestAStartAtTheNewestIsNotPinnedBeforeSaramaBegins(t *testing.T) {
 	t.Parallel()
