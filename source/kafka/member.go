@@ -25,6 +25,7 @@ type member struct {
 	lines   *link // the group's own client
 	group   sarama.ConsumerGroup
 
+	pins    *gatherer[source.Commit]
 	calls   crew // calls into sarama that may outlast their caller
 	serving crew // ConsumeClaims
 	jobs    crew // watch and listen
@@ -40,15 +41,18 @@ type member struct {
 	claims     map[place]*claim
 	assigned   map[place]bool // in this generation
 	asked      *inquiry       // about it
+	measurers  map[int32]*gatherer[*measurement]
 	ids        *topicIDs
 }
 
 func newMember(s *Source, h source.Handler, fail func(error)) *member {
-	return &member{
+	m := &member{
 		Source: s, handler: h, fail: fail, began: time.Now(), generation: -1,
 		trouble: make(chan struct{}, 1), gone: make(map[string]bool), claims: make(map[place]*claim),
-		ids: newTopicIDs(),
+		ids: newTopicIDs(), measurers: make(map[int32]*gatherer[*measurement]),
 	}
+	m.pins = &gatherer[source.Commit]{calls: &m.calls, sendFunc: m.pinAll}
+	return m
 }
 
 // Setup begins a session, which can be without claims.

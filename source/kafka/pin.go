@@ -66,21 +66,15 @@ func (m *member) begin(ctx context.Context, c *claim, initial int64) error {
 	return m.pin(ctx, c, initial, from)
 }
 
-// bounds are what a partition's log and its group hold.
-type bounds struct {
-	provenance
-	oldest, newest int64
-}
-
 func (m *member) pin(ctx context.Context, c *claim, initial int64, from provenance) error {
-	b, err := await(ctx, &m.calls, func() (bounds, error) { return m.bounds(c.place, from) })
+	b, err := m.bounds(ctx, c.place, from)
 	if err != nil {
 		return err
 	}
 	start, isStored := b.start(initial)
 	if !isStored {
 		m.tellSkipped(c, b)
-		if err := m.commits.commit(ctx, []entry{{c, start}})[0]; err != nil {
+		if err := m.pins.ask(ctx, source.Commit{Claim: c, Next: start}); err != nil {
 			return err
 		}
 	}
@@ -90,6 +84,15 @@ func (m *member) pin(ctx context.Context, c *claim, initial int64, from provenan
 	}
 	c.start = start
 	return nil
+}
+
+// pinAll stores starts in one request. The last is of the newest session; if there is one
+// before, its claims have ended.
+func (m *member) pinAll(starts []source.Commit) []error {
+	last := starts[len(starts)-1].Claim.(*claim)
+	ctx, cancel := outlast(last.session.Context())
+	defer cancel()
+	return m.Commit(ctx, starts)
 }
 
 func (m *member) pinned(p place) {
@@ -119,45 +122,5 @@ func (m *member) tellSkipped(c *claim, b bounds) {
 		log.Error("kafka: the group's committed offset is of an earlier topic of that name, which was deleted and created again: starting at the oldest message")
 	} else {
 		log.WithField("skipped", skipped).Error("kafka: the group's committed offset is not in the log any more: restarting from the oldest message")
-	}
-}
-
-// bounds reads again what the group has stored: an attempt before may have pinned the start.
-func (m *member) bounds(p place, from provenance) (b bounds, err error) {
-	have, err := m.committed(p)
-	if err != nil {
-		return b, err
-	}
-	b.provenance = from
-	b.stored = have[p]
-	if b.oldest, err = m.asks.GetOffset(p.topic, p.partition, sarama.OffsetOldest); err != nil {
-		return b, err
-	}
-	b.newest, err = m.asks.GetOffset(p.topic, p.partition, sarama.OffsetNewest)
-	return b, err
-}
-
-// start returns where to read from, and whether the group has that stored already.
-// Only what has never been read may start at the newest message.
-func (b bounds) start(initial int64) (offset int64, isStored bool) {
-	switch {
-	case b.offset >= b.oldest && b.offset <= b.newest && !b.isForeign():
-		return b.offset, true
-	case b.offset < 0 && initial == sarama.OffsetNewest && !b.renewed:
-		return b.newest, false
-	default:
-		return b.oldest, false
-	}
-}
-
-// isPassed reports whether sarama, which begins at initial, may be behind start already.
-func (b bounds) isPassed(initial, start int64) bool {
-	switch initial {
-	case sarama.OffsetOldest:
-		return false
-	case sarama.OffsetNewest:
-		return b.offset >= 0 || b.renewed
-	default:
-		return initial > start
 	}
 }
