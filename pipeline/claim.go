@@ -50,7 +50,7 @@ type claim struct {
 	stuck     tasks // failed
 	lanes     lanes
 	free      *task // tasks to use again, linked by behind
-	quickRun  int   // messages in a row that took next to no time
+	quickRun  int   // messages in a row, of those that were timed, that took next to no time
 	counts    counts
 	failure   error // of a message, the last one
 	commitErr error // the broker's last refusal, nil after a success
@@ -111,6 +111,7 @@ func (c *claim) newTask(msg stage.Message, ticket offsets.Ticket) *task {
 		t.behind = nil
 	}
 	t.msg, t.ticket = msg, ticket
+	t.timed = c.quickRun > 0 || ticket%timedOneIn == 0
 	return t
 }
 
@@ -174,13 +175,15 @@ func (c *claim) blocked(msg stage.Message) bool {
 
 // begin takes a queued task up. It reports false if the drain was quicker.
 func (c *claim) begin(t *task) bool {
-	now := c.e.clock()
+	if t.timed {
+		t.started = c.e.clock()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t.state != taskQueued || c.fenced.Load() {
 		return false
 	}
-	t.state, t.permit, t.started = taskRunning, true, now
+	t.state, t.permit = taskRunning, true
 	return true
 }
 

@@ -16,7 +16,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 	c.mu.Lock()
 	permit = t.permit
 	a := computeAction(result{
-		err: err, draining: c.begun, over: c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
+		err: err, draining: c.begun, over: err != nil && c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
 	}, c.e.policy)
 	pos := t.msg.Position()
 	var changed, due, froze bool

@@ -14,6 +14,9 @@ const (
 	quickWork = 5 * time.Microsecond
 	// quickProof is how many messages in a row must have been that quick.
 	quickProof = 32
+	// timedOneIn is of how many messages one is timed while they are not quick: the clock is
+	// a good part of what a message costs in the engine.
+	timedOneIn = 8
 )
 
 // inline is the message that the reader runs itself, without another goroutine.

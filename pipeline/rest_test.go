@@ -28,9 +28,7 @@ func TestAPermitThatRestsIsNoLoss(t *testing.T) {
 				}
 				return m, nil
 			})
-			src.claims[0].send(0, 100, "")
-			synctest.Wait()
-			src.claims[0].send(100, 1, "")
+			src.claims[0].send(src.claims[0].warm(""), 1, "")
 			synctest.Wait()
 			if n := len(p.running().pool.resting); n != 1 {
 				t.Fatalf("%d rest", n)
@@ -61,9 +59,8 @@ func TestAWindowThatOnlyACommitFillsPausesNothing(t *testing.T) {
 				return nil
 			}
 			_, stop := start(t, src, Config{MaxInFlight: 100}, ok)
-			src.claims[0].send(0, 50, "k") // for it to be quick
-			synctest.Wait()
-			src.claims[0].send(50, 9_950, "k")
+			at := src.claims[0].warm("k")
+			src.claims[0].send(at, 10_000-at, "k")
 			time.Sleep(time.Hour)
 			if pauses := src.claims[0].pauses; (pauses > 0) != c.pauses {
 				t.Errorf("%d pauses while a commit takes %v", pauses, c.commit)

@@ -45,7 +45,8 @@ type task struct {
 	permit  bool          // the running goroutine holds one
 	awaited atomic.Bool   // the reader waits for its turn
 	step    atomic.Int32  // index of the stage being run
-	started time.Duration // by the engine's clock, when it was taken up; 0 if it ran in the reader
+	timed   bool          // how long the work takes is looked at
+	started time.Duration // by the engine's clock, when it was taken up; 0 if it isn't timed, or ran in the reader
 	granted chan struct{}
 	parking *parkingInfo
 	failure error    // of a failed task

@@ -99,8 +99,8 @@ func (r *reader) mayWait() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	oldest := r.live.oldest
-	isSlow := oldest != nil && oldest.state != taskQueued && r.e.clock()-oldest.started > lookEvery
-	return !isSlow && r.stuck.n == 0
+	isQuick := oldest == nil || oldest.state == taskQueued || oldest.timed && r.e.clock()-oldest.started <= lookEvery
+	return isQuick && r.stuck.n == 0
 }
 
 // oldestLive returns the ticket of the oldest message that waits or is worked on; there is one, the

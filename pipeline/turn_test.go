@@ -41,6 +41,16 @@ func (c *fakeClaim) send(from, n int, key string) {
 	}
 }
 
+// warm delivers messages until their work has proved to be quick, and returns the next offset.
+func (c *fakeClaim) warm(key string) (next int) {
+	const each = 50
+	for ; next < 20*each; next += each {
+		c.send(next, each, key)
+		synctest.Wait()
+	}
+	return next
+}
+
 // newRoomySource serves partitions that a test sends messages to.
 func newRoomySource(partitions int) *fakeSource {
 	src := newFakeSource(make([]int, partitions)...)
@@ -154,22 +164,21 @@ func TestAReaderWaitsNoLongerThanItIsWorth(t *testing.T) {
 					return m, nil
 				})
 				claim := src.claims[0]
-				claim.send(0, 100, "b") // for it to be quick
-				synctest.Wait()
-				claim.messages <- stage.New([]byte("a"), []byte("slow"), stage.At(stage.Position{Topic: "t", Offset: 100}))
+				at := claim.warm("b")
+				claim.messages <- stage.New([]byte("a"), []byte("slow"), stage.At(stage.Position{Topic: "t", Offset: int64(at)}))
 				time.Sleep(c.since)
-				claim.send(101, 100, "b")
+				claim.send(at+1, 1000, "b") // the slow one ended the proof
 				synctest.Wait()
 				sent := time.Now()
-				claim.send(201, 1, "a")
-				claim.send(202, 1, "b")
+				claim.send(at+1001, 1, "a")
+				claim.send(at+1002, 1, "b")
 				time.Sleep(time.Second)
 				if waited := begun.Load() - sent.UnixMicro(); waited < 0 || waited > c.within.Microseconds() {
 					t.Errorf("the other key waited for %d µs", waited)
 				}
 				time.Sleep(2 * time.Hour)
 				noPermitIsGone(t, p)
-				if err := stop(); err != nil || src.last(0) != 203 {
+				if err := stop(); err != nil || src.last(0) != int64(at+1003) {
 					t.Errorf("committed %d: %v", src.last(0), err)
 				}
 			})
@@ -187,19 +196,19 @@ func TestAReaderThatHasAPermitGetsNoSecondOne(t *testing.T) {
 			return m, nil
 		})
 		claim := src.claims[0]
-		claim.send(0, 100, "b") // for it to be quick
+		at := claim.warm("b")
 		time.Sleep(time.Second)
 		for i := range 2 { // so that a worker has to take up the next
 			src.claims[1].messages <- stage.New(nil, []byte("10ms"), stage.At(stage.Position{Topic: "t", Partition: 1, Offset: int64(i)}))
 		}
 		time.Sleep(5 * time.Millisecond)
-		claim.messages <- stage.New([]byte("a"), []byte("100us"), stage.At(stage.Position{Topic: "t", Offset: 100}))
+		claim.messages <- stage.New([]byte("a"), []byte("100us"), stage.At(stage.Position{Topic: "t", Offset: int64(at)}))
 		time.Sleep(5 * time.Millisecond)
 		synctest.Wait()
-		claim.send(101, 1, "b")           // gets the reader a permit
-		claim.send(102, firstDeaf+1, "a") // the last of which it waits with
+		claim.send(at+1, 1, "b")           // gets the reader a permit
+		claim.send(at+2, firstDeaf+1, "a") // the last of which it waits with
 		noPermitIsGone(t, p)
-		if err := stop(); err != nil || src.last(0) != 102+firstDeaf+1 {
+		if err := stop(); err != nil || src.last(0) != int64(at+2+firstDeaf+1) {
 			t.Errorf("committed %d: %v", src.last(0), err)
 		}
 	})
@@ -215,11 +224,11 @@ func TestAReaderThatWaitedInVainReadsOn(t *testing.T) {
 			}
 			return m, nil
 		})
-		src.claims[0].send(0, 100, "") // for it to be quick
+		at := src.claims[0].warm("")
 		time.Sleep(time.Second)
 		src.claims[1].send(0, 2, "")
 		time.Sleep(time.Second)
-		src.claims[0].send(100, n, "")
+		src.claims[0].send(at, n, "")
 		time.Sleep(20 * turnPatience)
 		if left := len(src.claims[0].messages); left > 0 {
 			t.Errorf("%d of %d messages are not read", left, n)
