@@ -10,7 +10,7 @@ import (
 // next is what hands one over. The rooms are what was seen of the window at the last
 // look under the mutex; there can only be more by now.
 type admission struct {
-	ring      ring // the tracker's; here, off the cache line of the mutex
+	slots     ring[slot] // the tracker's; here, off the cache line of the mutex
 	delivered int64
 	bytes     int64     // of all messages ever admitted
 	room      Ticket    // tickets below it find a place; 0 after one didn't
@@ -32,8 +32,7 @@ func (t *Tracker) Admit(offset int64, size int, now time.Time) (Ticket, error) {
 	}
 	a.delivered = offset
 	a.bytes += bytes
-	s := a.ring.at(ticket)
-	s.offset, s.since, s.bytes, s.attempts, s.state = offset, a.nanos, a.bytes, 0, Pending
+	*a.slots.at(ticket) = slot{offset, a.nanos, a.bytes}
 	t.next.Store(uint64(ticket + 1))
 	return ticket, nil
 }
@@ -55,11 +54,12 @@ func (t *Tracker) makeRoom(offset, size int64, now time.Time) error {
 	t.demand.refused = false
 	a.now, a.nanos = now, t.since(now)
 	next := t.end()
-	if next-t.head >= t.ring.room() {
-		t.ring.grow(t.head, next)
-		a.ring = t.ring
+	if next-t.head >= t.slots.room() {
+		t.slots.grow(t.head, next)
+		t.marks.grow(t.head, next)
+		a.slots = t.slots
 	}
-	a.room = t.head + min(Ticket(t.limits.Messages), t.ring.room())
+	a.room = t.head + min(Ticket(t.limits.Messages), t.slots.room())
 	a.roomBytes = t.limits.Bytes + min(t.leftBytes, math.MaxInt64-t.limits.Bytes)
 	return nil
 }
@@ -80,7 +80,7 @@ func (t *Tracker) offsetBefore(end Ticket) int64 {
 	if end == 0 {
 		return t.start
 	}
-	return t.ring.at(end - 1).offset
+	return t.slots.at(end - 1).offset
 }
 
 // bytesBefore is the size of all messages ever admitted before end. The mutex is held.
@@ -88,7 +88,7 @@ func (t *Tracker) bytesBefore(end Ticket) int64 {
 	if end == 0 {
 		return 0
 	}
-	return t.ring.at(end - 1).bytes
+	return t.slots.at(end - 1).bytes
 }
 
 func clampSize(size int) int64 {

@@ -43,11 +43,10 @@ func (t *Tracker) Ack(offset int64) (due bool) {
 	if t.closed.Load() || offset <= t.committed {
 		return false
 	}
-	t.seen = t.end()
+	t.look()
 	t.committed = min(offset, t.offsetBefore(t.seen))
 	t.pass()
-	t.extend()
-	t.resolved = max(t.resolved, t.contiguous())
+	t.extend(t.prefix)
 	t.committedEnd = t.endOf(t.committed)
 	t.release()
 	t.demand.refused = false
@@ -60,7 +59,7 @@ func (t *Tracker) endOf(offset int64) Ticket {
 		return t.prefix
 	}
 	n := sort.Search(int(t.seen-t.committedEnd), func(i int) bool {
-		return t.ring.at(t.committedEnd+Ticket(i)).offset > offset
+		return t.slots.at(t.committedEnd+Ticket(i)).offset > offset
 	})
 	return t.committedEnd + Ticket(n)
 }
@@ -68,26 +67,26 @@ func (t *Tracker) endOf(offset int64) Ticket {
 func (t *Tracker) view(now time.Time) View {
 	end := t.end()
 	return View{
-		Committed: t.committed, Delivered: t.offsetBefore(end), Contiguous: t.contiguous(), Resolved: t.resolved,
+		Committed: t.committed, Delivered: t.offsetBefore(end), Contiguous: t.contiguous(), Resolved: t.resolved(),
 		Now: now, window: t, end: end,
 	}
 }
 
 func (t *Tracker) eachUnresolved(end Ticket, yield func(Unresolved) bool) {
 	for i := t.prefix; i < end; i++ {
-		s := t.ring.at(i)
-		if s.state == Resolved {
+		if t.marks.at(i).state == Resolved {
 			continue
 		}
-		if !yield(t.unresolved(s)) {
+		if !yield(t.unresolved(i)) {
 			return
 		}
 	}
 }
 
-func (t *Tracker) unresolved(s *slot) Unresolved {
+func (t *Tracker) unresolved(ticket Ticket) Unresolved {
+	s, m := t.slots.at(ticket), t.marks.at(ticket)
 	return Unresolved{
-		Offset: s.offset, State: s.state, Attempts: int(s.attempts),
+		Offset: s.offset, State: m.state, Attempts: int(m.attempts),
 		Since: t.base.Add(time.Duration(s.since)),
 	}
 }
@@ -120,14 +119,14 @@ func (t *Tracker) Usage() Usage {
 	defer t.mu.Unlock()
 	end := t.end()
 	u := Usage{
-		Committed: t.committed, Contiguous: t.contiguous(), Delivered: t.offsetBefore(end), Resolved: t.resolved,
+		Committed: t.committed, Contiguous: t.contiguous(), Delivered: t.offsetBefore(end), Resolved: t.resolved(),
 		Admitted: int64(end),
 		Messages: int(end - t.head), Bytes: t.bytesBefore(end) - t.leftBytes,
 		Pending: int(end) - t.done, Failed: t.failed,
 		Uncommitted: int(end - t.committedEnd),
 	}
 	if t.prefix < end {
-		u.Oldest, u.Held = t.unresolved(t.ring.at(t.prefix)), true
+		u.Oldest, u.Held = t.unresolved(t.prefix), true
 		u.Behind = int(end-t.prefix) - (u.Pending + t.failed - t.passed)
 	}
 	return u

@@ -41,7 +41,7 @@ type Ticket uint64
 // not yet committed, by order of delivery. Admit and Ack, Resolve and Fail cost
 // O(1), amortised (an Ack of less than the contiguous offset searches the window,
 // O(log n)), and allocate nothing once the window has grown to its working size
-// (32 bytes a message).
+// (28 bytes a message).
 //
 // A Tracker is safe for concurrent use, but Admit is called by one goroutine at a
 // time: only one can know which message is the next.
@@ -49,22 +49,27 @@ type Tracker struct {
 	limits Limits
 	base   time.Time // Since is kept relative to it
 	start  int64     // what was committed before
+	closed atomic.Bool
+
+	_ [64]byte // what all read, what who admits writes and what settles are on different cache lines
 
 	// Of the tickets ever given, in order: those below head have left the window,
 	// those below committedEnd are committed, those below prefix are contiguous, and
 	// those below next are admitted. Who admits moves next, without the mutex.
 	next      atomic.Uint64
-	closed    atomic.Bool
 	admission admission
 
-	_ [64]byte // what settles is on another core's cache lines
+	_ [64]byte
 
 	mu                         sync.Mutex
-	ring                       ring
+	marks                      ring[mark]
+	slots                      ring[slot]
 	head, committedEnd, prefix Ticket
-	seen                       Ticket // next, at the last look: looking costs the cache line of who admits
+	resolvedEnd                Ticket // those from here on are not resolved
+	seen                       Ticket // next, at the last look: looking costs the cache lines of who admits
+	seenBytes                  int64  // of what is before seen, ever
 	done                       int    // messages that are not pending, of all that ever were admitted
-	committed, resolved        int64
+	committed                  int64
 	leftBytes                  int64 // of what is before head
 	failed                     int
 	passed                     int // unresolved, though they were committed past
@@ -86,7 +91,7 @@ func NewTracker(committed int64, limits Limits) *Tracker {
 	limits.Batch = min(limits.Batch, max(limits.Messages/4, 1))
 	now := time.Now()
 	t := &Tracker{
-		limits: limits, base: now, start: committed, committed: committed, resolved: committed,
+		limits: limits, base: now, start: committed, committed: committed,
 		admission: admission{delivered: committed, now: now},
 	}
 	t.demand = t.newDemand()
@@ -100,39 +105,41 @@ func NewTracker(committed int64, limits Limits) *Tracker {
 // is room by now, or that nothing is pending any more.
 func (t *Tracker) Resolve(ticket Ticket) (changed, due bool) {
 	t.mu.Lock() // no defer here: it would cost as much as the rest
-	s := t.at(ticket)
-	if s == nil || s.state != Pending || s.offset <= t.committed {
-		changed, due = t.resolveLate(s)
+	t.lookFor(ticket)
+	m := t.at(ticket)
+	if m == nil || m.state != Pending || ticket < t.committedEnd {
+		changed, due = t.resolveLate(ticket, m)
 		t.mu.Unlock()
 		return changed, due
 	}
-	s.state = Resolved
+	m.state = Resolved
 	t.done++
-	if s.offset > t.resolved {
-		t.resolved = s.offset
-	}
+	t.resolvedEnd = max(t.resolvedEnd, ticket+1)
 	if ticket == t.prefix {
-		t.extend()
+		t.extend(ticket + 1)
 	}
-	due = (t.hasBatch() || t.demand.look) && t.due()
+	due = t.mayBeDue() && t.due()
 	t.mu.Unlock()
 	return true, due
 }
 
 // resolveLate resolves a message that failed before or that a strategy committed past,
 // if it is still in the window. The mutex is held.
-func (t *Tracker) resolveLate(s *slot) (changed, due bool) {
-	if s == nil || s.state == Resolved {
+func (t *Tracker) resolveLate(ticket Ticket, m *mark) (changed, due bool) {
+	if m == nil || m.state == Resolved {
 		return false, false
 	}
-	if s.state == Failed {
+	if m.state == Failed {
 		t.failed--
 		t.done-- // and done again
 		t.demand.done--
 	}
-	s.state = Resolved
-	t.resolved = max(t.resolved, s.offset)
-	t.finish(s)
+	m.state = Resolved
+	t.resolvedEnd = max(t.resolvedEnd, ticket+1)
+	if ticket == t.prefix {
+		t.extend(ticket + 1)
+	}
+	t.finish(ticket, m)
 	return true, t.due()
 }
 
@@ -141,15 +148,16 @@ func (t *Tracker) resolveLate(s *slot) (changed, due bool) {
 func (t *Tracker) Fail(ticket Ticket, attempts int, now time.Time) (changed, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.at(ticket)
-	if s == nil || s.state != Pending {
+	t.lookFor(ticket)
+	m := t.at(ticket)
+	if m == nil || m.state != Pending {
 		return false, false
 	}
-	s.state = Failed
-	s.attempts = uint16(min(max(attempts, 0), math.MaxUint16))
-	s.since = t.since(now)
+	m.state = Failed
+	m.attempts = uint16(min(max(attempts, 0), math.MaxUint16))
+	t.slots.at(ticket).since = t.since(now)
 	t.failed++
-	t.finish(s)
+	t.finish(ticket, m)
 	return true, t.due()
 }
 
@@ -157,27 +165,38 @@ func (t *Tracker) Fail(ticket Ticket, attempts int, now time.Time) (changed, due
 func (t *Tracker) Retry(ticket Ticket, now time.Time) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.at(ticket)
-	if s == nil || s.state != Failed || s.offset <= t.committed {
+	t.lookFor(ticket)
+	m := t.at(ticket)
+	if m == nil || m.state != Failed || ticket < t.committedEnd {
 		return false
 	}
-	s.state, s.attempts = Pending, 0
-	s.since = t.since(now)
+	*m = mark{}
+	t.slots.at(ticket).since = t.since(now)
 	t.failed--
 	t.done--
 	t.demand.done--
 	return true
 }
 
-// at returns the slot of a message in the window, nil if it has left. The mutex is held.
-func (t *Tracker) at(ticket Ticket) *slot {
-	if ticket >= t.seen {
-		t.seen = t.end()
-	}
+// at returns the mark of a message that is in the window as last looked at, else nil. The mutex is held.
+func (t *Tracker) at(ticket Ticket) *mark {
 	if ticket < t.head || ticket >= t.seen || t.closed.Load() {
 		return nil
 	}
-	return t.ring.at(ticket)
+	return t.marks.at(ticket)
+}
+
+// lookFor notices what was admitted meanwhile, if the ticket is newer than the last look.
+// The mutex is held.
+func (t *Tracker) lookFor(ticket Ticket) {
+	if ticket >= t.seen {
+		t.look()
+	}
+}
+
+func (t *Tracker) look() {
+	t.seen = t.end()
+	t.seenBytes = t.bytesBefore(t.seen)
 }
 
 // Close ends the tenure: from now on nothing settles, is admitted or committed.

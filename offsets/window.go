@@ -2,46 +2,35 @@ package offsets
 
 // finish counts a message that is pending no more. One that a strategy had committed
 // past may leave; it is no reason for a commit.
-func (t *Tracker) finish(s *slot) {
+func (t *Tracker) finish(ticket Ticket, m *mark) {
 	t.done++
-	if s.offset > t.committed {
-		t.extend()
+	if ticket >= t.committedEnd {
 		return
 	}
 	t.demand.done++
-	if s.state == Resolved {
+	if m.state == Resolved {
 		t.passed--
 	}
 	t.release()
 }
 
-// extend moves the prefix over what is resolved. Nothing from the prefix on is committed.
-func (t *Tracker) extend() {
-	at, last := t.prefix, (*slot)(nil)
-	for ; at < t.seen; at++ {
-		s := t.ring.at(at)
-		if s.state != Resolved {
-			break
-		}
-		last = s
+// extend moves the prefix to end, before which everything is resolved or committed, and on
+// over what is resolved from there. Nothing of that is committed.
+func (t *Tracker) extend(end Ticket) {
+	for end < t.seen && t.marks.at(end).state == Resolved {
+		end++
 	}
-	if last == nil {
-		return
-	}
-	t.prefix = at
-	if d := &t.demand; at >= d.prefix || last.bytes >= d.bytes {
-		d.look = true
-	}
+	t.prefix = end
 }
 
 // pass moves the prefix over what was just committed, resolved or not.
 func (t *Tracker) pass() {
 	for ; t.prefix < t.seen; t.prefix++ {
-		s := t.ring.at(t.prefix)
+		s := t.slots.at(t.prefix)
 		if s.offset > t.committed {
 			return
 		}
-		if s.state != Resolved {
+		if t.marks.at(t.prefix).state != Resolved {
 			t.passed++
 		}
 		t.demand.prefix++
@@ -52,22 +41,29 @@ func (t *Tracker) pass() {
 // contiguous is the highest offset up to which everything is resolved or committed.
 func (t *Tracker) contiguous() int64 { return max(t.offsetBefore(t.prefix), t.committed) }
 
+// resolved is the highest resolved offset, and at least the contiguous one.
+func (t *Tracker) resolved() int64 {
+	return max(t.offsetBefore(max(t.resolvedEnd, t.prefix)), t.committed)
+}
+
 // release lets the committed messages at the head leave the window. One that is
 // still pending, because a strategy committed past it, keeps its place until it is done.
 func (t *Tracker) release() {
+	left := t.head
 	if t.passed == 0 {
 		t.head = t.committedEnd
 	}
 	for ; t.head < t.committedEnd; t.head++ {
-		s := t.ring.at(t.head)
-		if s.state == Pending {
+		state := t.marks.at(t.head).state
+		if state == Pending {
 			break
 		}
-		if s.state == Failed {
+		if state == Failed {
 			t.failed--
 			t.passed--
 		}
 	}
+	t.marks.clear(left, t.head) // for who will be admitted to these places
 	t.leftBytes = t.bytesBefore(t.head)
 }
 
@@ -79,7 +75,6 @@ type demand struct {
 	prefix Ticket
 	bytes  int64
 	asked  bool // due was said
-	look   bool // there may be another reason for a commit than a batch
 	// A message found no room, and none was admitted or acknowledged since.
 	refused     bool
 	refusedSize int64
@@ -89,12 +84,18 @@ func (t *Tracker) newDemand() demand {
 	d := &t.demand
 	return demand{
 		done: t.done, prefix: t.prefix + Ticket(t.limits.Batch), bytes: t.bytesBefore(t.prefix) + max(t.limits.Bytes/4, 1),
-		refused: d.refused, refusedSize: d.refusedSize, look: d.refused,
+		refused: d.refused, refusedSize: d.refusedSize,
 	}
 }
 
 // hasBatch tells whether a batch is done since the last snapshot.
 func (t *Tracker) hasBatch() bool { return t.done-t.demand.done >= t.limits.Batch }
+
+// mayBeDue is false only if a commit isn't due, and looks at no slot to tell.
+func (t *Tracker) mayBeDue() bool {
+	d := &t.demand
+	return t.hasBatch() || t.prefix >= d.prefix || t.seenBytes >= d.bytes || d.refused
+}
 
 // due tells, once a snapshot, that a commit is worth its request.
 func (t *Tracker) due() bool {
@@ -116,7 +117,7 @@ func (t *Tracker) pending() int { return int(t.end()) - t.done }
 
 // refuse remembers that a message found no room.
 func (t *Tracker) refuse(size int64) error {
-	t.demand.refused, t.demand.refusedSize, t.demand.look = true, size, true
+	t.demand.refused, t.demand.refusedSize = true, size
 	if t.due() || t.demand.asked {
 		return ErrDue
 	}

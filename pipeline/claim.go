@@ -105,7 +105,7 @@ func (c *claim) laneOf(msg stage.Message) (lane uint64, laned bool) {
 func (c *claim) newTask(msg stage.Message, ticket offsets.Ticket) *task {
 	t := c.free
 	if t == nil {
-		t = &task{claim: c, Context: c.ctx}
+		t = &task{claim: c}
 	} else {
 		c.free = t.behind
 		t.behind = nil

@@ -158,8 +158,8 @@ func (x *Explanation) describe(t *task) {
 		}
 	case taskFailed:
 		x.LastError = t.failure
-		if failure, ok := errors.AsType[*Error](t.failure); ok && failure.Stage != "" {
-			x.Stage = failure.Stage
+		if t.failure.Stage != "" {
+			x.Stage = t.failure.Stage
 		}
 	case taskRunning:
 	}

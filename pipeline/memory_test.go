@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/binary"
+	"reflect"
 	"runtime"
 	"runtime/metrics"
 	"sync/atomic"
@@ -108,6 +109,15 @@ func TestTheHeapStaysFlatOverTenTimesMoreKeys(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A task is most of what a message costs that waits for its key.
+func TestATaskIsSmall(t *testing.T) {
+	t.Parallel()
+	const most = 144 // bytes, a size class of the allocator; the next one is 160
+	if size := reflect.TypeFor[task]().Size(); size > most {
+		t.Errorf("a task has %d bytes, at most %d are meant", size, most)
+	}
 }
 
 func liveHeap() uint64 {

@@ -22,17 +22,15 @@ const (
 	taskDropped                  // was queued when its claim drained
 )
 
-// task is a message on its way through the pipeline. A task is its own context
-// and its own [stage.Host]; its claim and its context never change, so a handler that
-// keeps its context too long does no harm when the task is used again.
+// task is a message on its way through the pipeline. A task is its own context, the claim's
+// with the host, and its own [stage.Host]; its claim never changes, so a handler that
+// keeps its context too long does no harm when the task is used again. Each queued message
+// has one, so its fields are few and packed.
 type task struct {
-	context.Context //nolint:containedctx // the task is a context: the claim's, plus the host
-
 	claim  *claim
 	msg    stage.Message
 	ticket offsets.Ticket
 	lane   uint64 // meaningful if laned
-	laned  bool
 
 	behind *task // next in the pool's queue
 	follow *task // next of the same key
@@ -41,6 +39,7 @@ type task struct {
 	newer  *task
 
 	state   taskState
+	laned   bool
 	listed  bool          // one of the claim's; not so while the reader runs it
 	permit  bool          // the running goroutine holds one
 	awaited atomic.Bool   // the reader waits for its turn
@@ -49,7 +48,7 @@ type task struct {
 	started time.Duration // by the engine's clock, when it was taken up; 0 if it isn't timed, or ran in the reader
 	granted chan struct{}
 	parking *parkingInfo
-	failure error    // of a failed task
+	failure *Error   // of a failed task
 	attempt *attempt // that runs; nil unless HeadOfLine is set
 }
 
@@ -62,12 +61,17 @@ type parkingInfo struct {
 	cause    error
 }
 
+// Deadline, Done and Err are the claim's.
+func (t *task) Deadline() (deadline time.Time, ok bool) { return t.claim.ctx.Deadline() }
+func (t *task) Done() <-chan struct{}                   { return t.claim.ctx.Done() }
+func (t *task) Err() error                              { return t.claim.ctx.Err() }
+
 // Value returns the task itself as the host of its message.
 func (t *task) Value(key any) any {
 	if _, ok := key.(stage.HostKey); ok {
 		return t
 	}
-	return t.Context.Value(key)
+	return t.claim.ctx.Value(key)
 }
 
 // Draining implements [stage.Host].
@@ -85,9 +89,9 @@ func (t *task) Park(ctx context.Context, p stage.Parking) error {
 	c.park(t, p)
 	err := p.Block(ctx, c.draining)
 	if !errors.Is(err, stage.ErrReleased) {
-		t.permit = c.e.pool.retake(t.Context, &c.queue, t)
+		t.permit = c.e.pool.retake(c.ctx, &c.queue, t)
 		if err == nil && !t.permit {
-			err = t.Context.Err()
+			err = t.Err()
 		}
 	}
 	c.unpark(t)
