@@ -30,8 +30,8 @@ func (r *ring) room() Ticket {
 func (r *ring) grow(head, end Ticket) {
 	grown := make([]slot, max(2*len(r.slots), firstRingSize))
 	mask := Ticket(len(grown) - 1)
-	if len(r.slots) > 0 && head > 0 {
-		head--
+	if head > 0 {
+		head-- // the last one that left
 	}
 	for i := head; i < end; i++ {
 		grown[i&mask] = *r.at(i)

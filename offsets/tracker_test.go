@@ -395,20 +395,30 @@ func TestAWindowThatMovesDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Who admits must not wait for a strategy that thinks, for which the window is locked.
+// Who admits must not wait for a strategy that thinks, for which the window is locked, whatever
+// went through the window before.
 func TestAMessageForWhichThereWasRoomIsAdmittedWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	const room, size = 10, 10
 	now := time.Now()
 	tracker := offsets.NewTracker(-1, offsets.Limits{Messages: room, Bytes: room * size})
-	if _, err := tracker.Admit(0, size, now); err != nil {
+	const gone = 3 * room
+	for i := range int64(gone) {
+		ticket, err := tracker.Admit(i, size, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracker.Resolve(ticket)
+		tracker.Ack(i)
+	}
+	if _, err := tracker.Admit(gone, size, now.Add(1)); err != nil { // it looks at the room again
 		t.Fatal(err)
 	}
 	tracker.Committable(watcher(func(offsets.View) {
 		admitted := make(chan error, room)
 		go func() {
 			for i := range int64(room - 1) {
-				_, err := tracker.Admit(i+1, size, now)
+				_, err := tracker.Admit(gone+1+i, size, now.Add(1))
 				admitted <- err
 			}
 		}()
