@@ -103,7 +103,7 @@ func TestEachFigureIsRight(t *testing.T) {
 		if got := figures(t, reader, "0"); !maps.Equal(got, want) {
 			t.Errorf("got\n%v, want\n%v", got, want)
 		}
-		if got := figures(t, reader, "1"); got["burrow.lag.messages"] != 0 || got["burrow.messages.queued"] != 0 || len(got) != len(want)-2 {
+		if got := figures(t, reader, "1"); got["burrow.lag.messages"] != 0 || got["burrow.messages.parked.next"] != 0 || len(got) != len(want)-2 {
 			t.Errorf("of a partition without messages: %v", got)
 		}
 		close(over)
