@@ -288,6 +288,29 @@ func TestWindowIsBoundedInMessagesAndBytes(t *testing.T) {
 	}
 }
 
+// What went through a window before counts for nothing, whether the room is known or looked for.
+func TestTheBoundStaysWhateverWentThroughTheWindow(t *testing.T) {
+	t.Parallel()
+	const fit, size = 3, 10
+	now := time.Now()
+	for name, limits := range map[string]offsets.Limits{"messages": {Messages: fit}, "bytes": {Bytes: fit * size}} {
+		tracker := offsets.NewTracker(-1, limits)
+		for next := range int64(100 * fit) {
+			ticket, err := tracker.Admit(next, size, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tracker.Resolve(ticket)
+			if next%fit == fit-1 {
+				if _, err := tracker.Admit(next+1, size, now); !errors.Is(err, offsets.ErrFull) {
+					t.Fatalf("%s: message %d fits into a full window: %v", name, next+1, err)
+				}
+				tracker.Ack(next)
+			}
+		}
+	}
+}
+
 func TestFillIsTheLargerShare(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
