@@ -53,11 +53,11 @@ func TestAFencedClaimEndsItsContextsAtOnceAndStartsNothingMore(t *testing.T) {
 					}
 					return nil, ctx.Err()
 				})
-				time.Sleep(2*time.Second - 1)
+				time.Sleep(2*time.Second - time.Nanosecond)
 				if s := p.Stats().Partitions[0]; s.InFlight == 0 || s.Queued == 0 || s.Held == 0 {
 					t.Errorf("there is nothing to end: %+v", s)
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				if s := p.Stats().Partitions[0]; s.CommitFailures != 1 || s.InFlight != 0 || s.Held != 0 || s.Failed != 0 {
 					t.Errorf("it goes on: %+v", s)
 				}
