@@ -107,6 +107,29 @@ func TestAckAsksOnlyForWhatItDidNotCover(t *testing.T) {
 	}
 }
 
+// What an acknowledgement passed before it was contiguous asks for nothing, and what comes behind it
+// asks as it always does.
+func TestWhatWasCommittedPastCountsForNoQuarterOfTheWindow(t *testing.T) {
+	t.Parallel()
+	const size, quarter, passed = 10, 10, 7
+	for name, limits := range map[string]offsets.Limits{"messages": {Messages: 4 * quarter}, "bytes": {Bytes: 4 * quarter * size}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tracker, tickets := window(t, limits, passed+quarter, size)
+			tracker.Resolve(tickets[passed-1])
+			offset, _ := tracker.Snapshot(offsets.BestEffort{}, time.Now())
+			if due := tracker.Ack(offset); due || offset != passed-1 {
+				t.Fatalf("Ack(%d) due = %v", offset, due)
+			}
+			for i, ticket := range tickets[passed:] {
+				if _, due := tracker.Resolve(ticket); due != (i == quarter-1) {
+					t.Errorf("%d resolved behind what was passed, due %v, a quarter is %d", i+1, due, quarter)
+				}
+			}
+		})
+	}
+}
+
 func TestRefusedMessageNeverWaitsForTheCommitInterval(t *testing.T) {
 	t.Parallel()
 	// All is resolved, less than a quarter of the bytes: nobody else can say due.

@@ -36,8 +36,8 @@ func (r *ring[T]) room() Ticket {
 func (r *ring[T]) grow(head, end Ticket) {
 	grown := make([]T, max(2*len(r.places), firstRingSize))
 	mask := Ticket(len(grown) - 1)
-	if len(r.places) > 0 && head > 0 {
-		head--
+	if head > 0 {
+		head-- // the last one that left
 	}
 	for i := head; i < end; i++ {
 		grown[i&mask] = *r.at(i)

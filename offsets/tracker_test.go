@@ -288,6 +288,29 @@ func TestWindowIsBoundedInMessagesAndBytes(t *testing.T) {
 	}
 }
 
+// What went through a window before counts for nothing, whether the room is known or looked for.
+func TestTheBoundStaysWhateverWentThroughTheWindow(t *testing.T) {
+	t.Parallel()
+	const fit, size = 3, 10
+	now := time.Now()
+	for name, limits := range map[string]offsets.Limits{"messages": {Messages: fit}, "bytes": {Bytes: fit * size}} {
+		tracker := offsets.NewTracker(-1, limits)
+		for next := range int64(100 * fit) {
+			ticket, err := tracker.Admit(next, size, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tracker.Resolve(ticket)
+			if next%fit == fit-1 {
+				if _, err := tracker.Admit(next+1, size, now); !errors.Is(err, offsets.ErrFull) {
+					t.Fatalf("%s: message %d fits into a full window: %v", name, next+1, err)
+				}
+				tracker.Ack(next)
+			}
+		}
+	}
+}
+
 func TestFillIsTheLargerShare(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -395,20 +418,30 @@ func TestAWindowThatMovesDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Who admits must not wait for a strategy that thinks, for which the window is locked.
+// Who admits must not wait for a strategy that thinks, for which the window is locked, whatever
+// went through the window before.
 func TestAMessageForWhichThereWasRoomIsAdmittedWithoutTheLock(t *testing.T) {
 	t.Parallel()
 	const room, size = 10, 10
 	now := time.Now()
 	tracker := offsets.NewTracker(-1, offsets.Limits{Messages: room, Bytes: room * size})
-	if _, err := tracker.Admit(0, size, now); err != nil {
+	const gone = 3 * room
+	for i := range int64(gone) {
+		ticket, err := tracker.Admit(i, size, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracker.Resolve(ticket)
+		tracker.Ack(i)
+	}
+	if _, err := tracker.Admit(gone, size, now.Add(1)); err != nil { // it looks at the room again
 		t.Fatal(err)
 	}
 	tracker.Committable(watcher(func(offsets.View) {
 		admitted := make(chan error, room)
 		go func() {
 			for i := range int64(room - 1) {
-				_, err := tracker.Admit(i+1, size, now)
+				_, err := tracker.Admit(gone+1+i, size, now.Add(1))
 				admitted <- err
 			}
 		}()

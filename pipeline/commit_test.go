@@ -52,3 +52,38 @@ func TestACommitNeverGoesBackWhenAnAnswerWasLost(t *testing.T) {
 		}
 	})
 }
+
+// Whatever the interval, what was refused is tried again soon, and then less often. After a success it begins anew.
+func TestARefusedCommitIsTriedAgainWithBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(0)
+		src.claims[0].messages = make(chan stage.Message)
+		var asked []time.Duration // guarded by the source's mutex
+		var began time.Time
+		src.verdict = func(source.Commit) error {
+			if asked = append(asked, time.Since(began)); len(asked)%4 != 0 {
+				return errors.New("not now")
+			}
+			return nil
+		}
+		p, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1}, ok)
+		for offset := range int64(2) {
+			src.mu.Lock()
+			asked, began = nil, time.Now()
+			src.mu.Unlock()
+			src.claims[0].messages <- stage.New(nil, nil, stage.At(stage.Position{Topic: "t", Offset: offset}))
+			time.Sleep(time.Minute)
+			src.mu.Lock()
+			if want := []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 350 * time.Millisecond}; !slices.Equal(asked, want) {
+				t.Errorf("message %d: asked after %v, want %v", offset, asked, want)
+			}
+			src.mu.Unlock()
+		}
+		if s := p.Stats(); s.Commits != 2 || s.CommitFailures != 6 {
+			t.Errorf("%+v", s)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -247,7 +247,7 @@ func TestAHandlerMayStopItsPipelineAndCallAnythingOfIt(t *testing.T) {
 				if err := p.Run(ctx); err != nil {
 					t.Errorf("Run: %v", err)
 				}
-				if src.last(0) < 11 {
+				if src.last(0) < 11 && name != "Pause" { // after which not even what waits in front of 10 is started
 					t.Errorf("committed %d, the handler had finished 10", src.last(0))
 				}
 			})

@@ -21,10 +21,23 @@ func TestLanesFindTheLastTaskOfEachLane(t *testing.T) {
 			continue
 		}
 		added := &task{lane: lane, laned: true}
-		if before := l.push(added); before != model[lane] {
+		before := l.push(added)
+		if before != model[lane] {
 			t.Fatalf("lane %d: pushed behind %p, last was %p", lane, before, model[lane])
 		}
 		model[lane] = added
+		if before != nil {
+			if before.crowd != nil {
+				t.Fatal("a task that is the last no more links others")
+			}
+			l.free(before) // a failed one of a drain, with another behind it
+			if l.last(lane) != added {
+				t.Fatalf("lane %d is free, though another task is its last", lane)
+			}
+		}
+		if buckets := len(l.buckets); l.n > buckets || buckets&(buckets-1) != 0 {
+			t.Fatalf("%d buckets for %d lanes", buckets, l.n)
+		}
 	}
 	if l.n != len(model) {
 		t.Errorf("%d lanes, want %d", l.n, len(model))

@@ -47,12 +47,8 @@ func gauges() []gauge {
 	}
 }
 
-func untilNextRetry(p PartitionStats) float64 {
-	if p.NextRetry.IsZero() {
-		return 0
-	}
-	return max(time.Until(p.NextRetry), 0).Seconds()
-}
+// untilNextRetry takes the zero time for what it is, long ago.
+func untilNextRetry(p PartitionStats) float64 { return max(time.Until(p.NextRetry), 0).Seconds() }
 
 func headOfLine(p PartitionStats) float64 {
 	if p.HeadOfLine {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -118,12 +119,19 @@ func (s speed) against(before, after speed) float64 {
 
 func TestCPUCountsWhereRatesSayNothing(t *testing.T) {
 	t.Parallel()
-	slow := speed{rate: 50, cpu: 1}
-	if got := slow.against(speed{100, 0.9}, speed{110, 0.9}); got > 0.5 {
-		t.Errorf("on a steady machine it has %.2f", got)
-	}
-	if got := slow.against(speed{100, 0.9}, speed{40, 0.9}); got < 0.89 || got > 0.91 {
-		t.Errorf("on a busy machine it has %.2f", got)
+	for _, c := range []struct {
+		machine          string
+		s, before, after speed
+		want             float64
+	}{
+		{"steady", speed{50, 1}, speed{100, 0.9}, speed{110, 0.9}, 50. / 105},
+		{"busier than before", speed{50, 1}, speed{100, 0.8}, speed{40, 1}, 0.9},
+		{"busier than behind", speed{50, 1}, speed{40, 0.8}, speed{100, 1}, 0.9},
+		{"busy, and the rate is the better one", speed{70, 4}, speed{100, 0.9}, speed{40, 0.9}, 1},
+	} {
+		if got := c.s.against(c.before, c.after); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("on a machine that is %s it has %.3f, want %.3f", c.machine, got, c.want)
+		}
 	}
 }
 

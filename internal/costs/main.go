@@ -13,20 +13,21 @@ func main() {
 	count := flag.Int("count", 5, "how often each benchmark runs; the median counts")
 	benchtime := flag.String("benchtime", "200ms", "how long each run takes")
 	flag.Parse()
-	if err := write(*page, runner{*count, *benchtime}); err != nil {
+	if err := write(*page, runner{*count, *benchtime}.run); err != nil {
 		log.Fatal("costs: ", err)
 	}
 }
 
-// write replaces each table of the page by what its benchmarks print now.
-func write(path string, r runner) error {
+// write replaces each table of the page by what its benchmarks print now. After an error the page is
+// what it was.
+func write(path string, run func(row) (string, error)) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	page := string(text)
 	for _, t := range tables() {
-		body, err := t.body(r.run)
+		body, err := t.body(run)
 		if err != nil {
 			return err
 		}

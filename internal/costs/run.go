@@ -90,8 +90,6 @@ func figure(value float64, unit string, per float64) string {
 		each /= per
 	}
 	switch {
-	case unit == objs && each < 0.005:
-		return "0"
 	case unit == objs:
 		return strings.TrimSuffix(fmt.Sprintf("%.2f", each), ".00")
 	case each >= 100:
@@ -103,9 +101,9 @@ func figure(value float64, unit string, per float64) string {
 // replace puts body between the markers of the name.
 func replace(page, name, body string) (string, error) {
 	from, to := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
-	before, rest, ok := strings.Cut(page, from)
-	_, after, ended := strings.Cut(rest, to)
-	if !ok || !ended {
+	before, rest, _ := strings.Cut(page, from)
+	_, after, ok := strings.Cut(rest, to)
+	if !ok {
 		return "", errors.New("the page has no place for the table " + name)
 	}
 	return before + from + "\n" + body + "\n" + to + after, nil

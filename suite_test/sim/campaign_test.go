@@ -101,7 +101,7 @@ var situations = []string{
 	"a member joined the others", "a member left", "a member crashed",
 	"a partition was lost without notice", "the group expelled a member that went on", "a zombie's commit was fenced",
 	"a partition moved by a cooperative rebalance", "a partition moved by an eager rebalance", "the coordinator was slow",
-	"a claim froze", "a frozen claim was resumed",
+	"a claim froze", "a claim froze for failures in a row", "a frozen claim was resumed", "a claim said that it was resumed",
 	"a commit timed out", "a commit was fenced", "a commit was refused for now", "the answer to a commit was lost",
 	"a dead letter", "a dead letter could not be published",
 	"a drain reached its deadline with messages in flight", "a result came after its tenure",

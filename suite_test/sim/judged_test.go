@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/vlab-research/burrow/offsets"
 	"github.com/vlab-research/burrow/pipeline"
 )
@@ -111,6 +113,73 @@ func TestWhatFreezesWhileClaimsAreResumedMayGoOn(t *testing.T) {
 		tenure.judgeStart(tenure.passes[9], false)
 		if broken := len(l.broken) > 0; broken == (resuming > 0) {
 			t.Errorf("%d calls that resume: broken %v", resuming, l.broken)
+		}
+	}
+}
+
+// frozenLine is what the engine logs when partition 0 freezes.
+func frozenLine(code pipeline.ErrorCode) *logrus.Entry {
+	return &logrus.Entry{Message: "burrow: claim frozen: " + code.String(), Data: logrus.Fields{"partition": int32(0)}}
+}
+
+// The line of a freeze may come when the member has another tenure of the partition.
+func TestALineOfAFreezeIsOfATenureAtWorkInWhichAMessageFailed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err    error
+		closed bool
+		frozen bool
+	}{
+		"a message failed":             {errWork, false, true},
+		"none failed":                  {nil, false, false},
+		"one failed, and it is to end": {errWork, true, false},
+	} {
+		l := newLedger(&plan{partitions: 1, consecutive: 5, strategy: offsets.Ordered{}})
+		m := &member{world: &world{plan: l.plan, ledger: l}}
+		tenure := l.tenureOf(m, 0)
+		tenure.end(tenure.passes[9], tt.err)
+		if tt.closed {
+			tenure.close()
+		}
+		hook := &logHook{m}
+		_ = hook.Fire(frozenLine(pipeline.WindowBlocked))
+		if frozen := !tenure.frozen.IsZero(); frozen != tt.frozen || len(l.broken) > 0 {
+			t.Errorf("%s: frozen %v, broken %v", name, frozen, l.broken)
+		}
+		_ = hook.Fire(&logrus.Entry{Message: "burrow: claim resumed", Data: logrus.Fields{"partition": int32(0)}})
+		if resumed := tenure.thaws > 0; resumed != tt.frozen || !tenure.frozen.IsZero() {
+			t.Errorf("%s: resumed %v, frozen since %v", name, resumed, tenure.frozen)
+		}
+	}
+}
+
+// A full window may freeze a claim after one failure, the limit may not.
+func TestOnlyAFreezeForFailuresInARowIsJudgedByThem(t *testing.T) {
+	t.Parallel()
+	for code, broken := range map[pipeline.ErrorCode]bool{pipeline.WindowBlocked: false, pipeline.ThresholdExceeded: true} {
+		l := newLedger(&plan{partitions: 1, consecutive: 2, strategy: offsets.Ordered{}})
+		m := &member{world: &world{plan: l.plan, ledger: l}}
+		tenure := l.tenureOf(m, 0)
+		tenure.end(tenure.passes[9], errWork)
+		hook := &logHook{m}
+		_ = hook.Fire(frozenLine(code))
+		if len(l.broken) > 0 != broken {
+			t.Errorf("%v after one failure: broken %v", code, l.broken)
+		}
+	}
+}
+
+// Of two tenures at work, of which the broker has ended one, the line is of the one that failed.
+func TestALineOfAFreezeIsOfTheTenureWithMoreFailures(t *testing.T) {
+	t.Parallel()
+	for failing := range 2 {
+		l := newLedger(&plan{partitions: 1, consecutive: 1, strategy: offsets.Ordered{}})
+		m := &member{world: &world{plan: l.plan, ledger: l}}
+		tenures := []*tenure{l.tenureOf(m, 0), l.tenureOf(m, 1)}
+		tenures[failing].end(tenures[failing].passes[9], errWork)
+		_ = (&logHook{m}).Fire(frozenLine(pipeline.ThresholdExceeded))
+		if tenures[failing].frozen.IsZero() || !tenures[1-failing].frozen.IsZero() || len(l.broken) > 0 {
+			t.Errorf("tenure %d failed: frozen since %v and %v, broken %v", failing, tenures[0].frozen, tenures[1].frozen, l.broken)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vlab-research/burrow"
 	"github.com/vlab-research/burrow/middleware"
+	"github.com/vlab-research/burrow/pipeline"
 	"github.com/vlab-research/burrow/retry"
 	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/source/memory"
@@ -271,10 +272,12 @@ func (h *logHook) Fire(e *logrus.Entry) error {
 		if t := h.serving(p); t != nil && t.working() && t.hasFailed() {
 			t.frozen = time.Now()
 		}
-		if strings.Contains(e.Message, "too many messages failed in a row") {
+		if strings.Contains(e.Message, pipeline.ThresholdExceeded.String()) {
+			l.reached("a claim froze for failures in a row")
 			l.judgeFreeze(h.member, p)
 		}
 	case strings.HasPrefix(e.Message, "burrow: claim resumed"):
+		l.reached("a claim said that it was resumed")
 		p, _ := e.Data["partition"].(int32)
 		l.thawed(h.serving(p)) // if it froze after it was asked to resume
 	}
