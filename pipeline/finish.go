@@ -15,21 +15,21 @@ import (
 func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 	c.mu.Lock()
 	permit = t.permit
+	msg := t.msg // whose position is looked at only if need be: it is cold memory
 	a := computeAction(result{
 		err: err, draining: c.begun, over: err != nil && c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
 	}, c.e.policy)
-	pos := t.msg.Position()
 	var changed, due, froze bool
 	switch {
 	case a.outcome.resolved():
 		changed, due = c.tracker.Resolve(t.ticket)
-		c.failures.Store(0)
+		c.endRow()
 		follow = c.passLane(t)
 	case a.outcome == failed:
 		changed, due, froze = c.fail(t, a, err)
 	}
 	if c.begun && !a.outcome.resolved() {
-		c.trim(min(c.limit, pos.Offset))
+		c.trim(min(c.limit, msg.Position().Offset))
 	}
 	c.count(a.outcome, changed)
 	c.prove(t)
@@ -40,9 +40,9 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		c.e.committer.ask()
 	}
 	if a.outcome == failed && changed {
-		c.afterFailure(a, pos, err, froze)
+		c.afterFailure(a, msg.Position(), err, froze)
 	} else if a.outcome != abandoned && !changed {
-		if log := c.messageLog(pos); log != nil {
+		if log := c.messageLog(msg.Position()); log != nil {
 			log.Warn("burrow: a message ended after its partition was given up; it will be delivered again")
 		}
 	}
@@ -59,6 +59,13 @@ func (c *claim) fail(t *task, a action, err error) (changed, due, froze bool) {
 	c.failure = t.failure
 	froze = changed && a.freeze && c.freeze(c.errorAt(ThresholdExceeded, pos.Offset, t.failure))
 	return changed, due, froze
+}
+
+// endRow says that a message succeeded.
+func (c *claim) endRow() {
+	if c.failures.Load() != 0 { // to store it would cost more than to look
+		c.failures.Store(0)
+	}
 }
 
 // passLane gives the lane to the next task of it. The claim's mutex is held.

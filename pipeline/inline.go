@@ -114,9 +114,7 @@ func (r *reader) settle(t *task) bool {
 		return false
 	}
 	t.msg = nil
-	if r.failures.Load() != 0 {
-		r.failures.Store(0)
-	}
+	r.endRow()
 	if due {
 		r.e.committer.ask()
 	}

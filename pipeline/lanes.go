@@ -28,7 +28,7 @@ func (l *lanes) last(lane uint64) *task {
 
 // push makes the task the last of its lane and returns the one that was, nil if the lane was free.
 func (l *lanes) push(t *task) (before *task) {
-	if l.n == len(l.buckets) {
+	if 2*l.n >= len(l.buckets) { // else the walk past other lanes costs more than the table
 		l.grow()
 	}
 	at := l.bucket(t.lane)
