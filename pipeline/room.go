@@ -77,7 +77,7 @@ func (r *reader) awaitCommit() {
 	}
 	timer := time.NewTimer(commitPatience)
 	defer timer.Stop()
-	for r.intake.held.n > 0 && r.intake.due && !r.closing.Load() && !r.gone {
+	for !r.gone && r.intake.held.n > 0 && r.intake.due && !r.closing.Load() {
 		r.flush()
 		r.rest()
 		select {
