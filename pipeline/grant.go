@@ -1,0 +1,154 @@
+package pipeline
+
+import "container/heap"
+
+// mayKeep tells whether the holder of one of the queue's permits may go on with
+// it, or should give it to a claim that has fewer.
+func (p *pool) mayKeep(q *queue) bool {
+	if q.barred.Load() {
+		return false
+	}
+	if !p.contended.Load() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.isFair(q)
+}
+
+// mayGoOn tells whether a worker may go on with a message that waited for the one
+// that it ended: not if an older one waits, because what is oldest holds the commit.
+func (p *pool) mayGoOn(q *queue, t *task) bool {
+	if q.barred.Load() {
+		return false
+	}
+	if !p.contended.Load() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	oldest := q.oldest()
+	return p.isFair(q) && (oldest == nil || oldest.ticket > t.ticket)
+}
+
+// isFair tells whether no waiting claim holds fewer permits than this one.
+func (p *pool) isFair(q *queue) bool { return len(p.ready) == 0 || p.ready[0].taken >= q.taken }
+
+// next gives a permit back, if q isn't nil, and waits for the next message to
+// run, with its permit. It returns nil when the goroutine is needed no more.
+func (p *pool) next(w *worker, q *queue) *task {
+	p.mu.Lock()
+	if q != nil {
+		switch t := p.another(q); {
+		case t == nil:
+			p.give(q)
+		case !t.callReader():
+			p.mu.Unlock()
+			return t
+		}
+	}
+	if t := p.claimNext(); t != nil {
+		p.serve()
+		p.mu.Unlock()
+		return t
+	}
+	if p.closed || p.taken+len(p.idle) >= p.limit {
+		p.mu.Unlock()
+		return nil
+	}
+	p.idle = append(p.idle, w)
+	p.mu.Unlock()
+	return <-w.wake
+}
+
+// stickiness is how many messages of one claim a worker takes in a row while other
+// claims wait that hold as many permits.
+const stickiness = 16
+
+// another returns the next message of the queue for the permit of one that ended, if
+// that is fair; nil if others must be looked at. It spares the work of putting the queues in
+// order, because nothing changes that they are ordered by.
+func (p *pool) another(q *queue) *task {
+	if q.index < 0 || q.resumed.head != nil {
+		return nil
+	}
+	switch first := p.ready[0]; {
+	case first == q:
+	case first.taken < q.taken-1, first.taken == 0:
+		return nil
+	case first.taken == q.taken-1:
+		if q.stuck++; q.stuck >= stickiness {
+			q.stuck = 0
+			return nil
+		}
+	}
+	t := q.pop()
+	if !q.waiting() {
+		p.arrange(q)
+	}
+	return t
+}
+
+// serve hands out permits while there are any and somebody waits.
+func (p *pool) serve() {
+	for {
+		t := p.claimNext()
+		if t == nil {
+			return
+		}
+		if last := len(p.idle) - 1; last >= 0 {
+			p.idle[last].wake <- t
+			p.idle = p.idle[:last]
+			continue
+		}
+		p.wg.Go(func() { p.work(t) })
+	}
+}
+
+// claimNext takes a permit for the message to start next. Parked messages that
+// come first get theirs on the way.
+func (p *pool) claimNext() *task {
+	for len(p.ready) > 0 && p.hasRoom(p.ready[0]) {
+		q := p.ready[0]
+		t := q.pop()
+		p.turns++
+		q.turn = p.turns
+		p.take(q)
+		p.arrange(q)
+		if granted := t.granted; granted != nil {
+			t.granted = nil
+			granted <- struct{}{}
+			continue
+		}
+		if t.callReader() {
+			continue
+		}
+		return t
+	}
+	return nil
+}
+
+func (p *pool) take(q *queue) {
+	p.taken++
+	q.taken++
+	p.arrange(q)
+}
+
+func (p *pool) give(q *queue) {
+	p.taken--
+	q.taken--
+	p.arrange(q)
+}
+
+// arrange puts the queue where it belongs in the heap, or out of it.
+func (p *pool) arrange(q *queue) {
+	switch in, wants := q.index >= 0, q.waiting(); {
+	case in && wants:
+		heap.Fix(&p.ready, q.index)
+	case wants:
+		heap.Push(&p.ready, q)
+	case in:
+		heap.Remove(&p.ready, q.index)
+	}
+	p.contended.Store(len(p.ready) > 0)
+}
