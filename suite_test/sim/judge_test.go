@@ -28,7 +28,7 @@ func (t *tenure) isGap(p *pass) bool {
 // had ended before. The ledger's mutex is held.
 func (t *tenure) judgeStart(p *pass, cancelled bool) {
 	if t.member.resuming > 0 {
-		t.l.thawed(t) // a claim that freezes while claims are being resumed may be one of them
+		t.resumedUntold(p)
 	}
 	if p.open {
 		t.l.breaks("D", "%v runs %d twice at once", t, p.offset)

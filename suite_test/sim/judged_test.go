@@ -153,6 +153,40 @@ func TestALineOfAFreezeIsOfATenureAtWorkInWhichAMessageFailed(t *testing.T) {
 	}
 }
 
+// The engine writes both lines after it has let go of its mutex, in either order, and a message
+// may start again before them.
+func TestAResumptionMayBeToldBeforeItsFreeze(t *testing.T) {
+	t.Parallel()
+	resumed := &logrus.Entry{Message: "burrow: claim resumed", Data: logrus.Fields{"partition": int32(0)}}
+	synctest.Test(t, func(t *testing.T) { // all at one instant
+		for name, untold := range map[string]bool{"before the message starts again": false, "after it": true} {
+			l := newLedger(&plan{partitions: 1, consecutive: 1, window: 10, workers: 8, strategy: offsets.Ordered{}})
+			m := &member{world: &world{plan: l.plan, ledger: l}, resuming: 1}
+			tenure := l.tenureOf(m, 0)
+			tenure.delivered, tenure.sudden = []int64{9}, make(map[string]*burst)
+			tenure.end(tenure.passes[9], errWork)
+			hook := &logHook{m}
+			if !untold {
+				_ = hook.Fire(resumed)
+				m.resuming = 0
+			}
+			tenure.judgeStart(tenure.passes[9], false)
+			m.resuming = 0
+			if untold {
+				_ = hook.Fire(resumed)
+			}
+			_ = hook.Fire(frozenLine(pipeline.ThresholdExceeded))
+			if len(l.broken) > 0 || !tenure.frozen.IsZero() {
+				t.Errorf("%s: broken %v, frozen since %v", name, l.broken, tenure.frozen)
+			}
+			tenure.passes[9].times++
+			if tenure.judgeStart(tenure.passes[9], false); len(l.broken) == 0 {
+				t.Errorf("%s: it may run a third time", name)
+			}
+		}
+	})
+}
+
 // A full window may freeze a claim after one failure, the limit may not.
 func TestOnlyAFreezeForFailuresInARowIsJudgedByThem(t *testing.T) {
 	t.Parallel()

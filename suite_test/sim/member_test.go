@@ -267,11 +267,7 @@ func (h *logHook) Fire(e *logrus.Entry) error {
 	case strings.HasPrefix(e.Message, "burrow: claim frozen"):
 		l.reached("a claim froze")
 		p, _ := e.Data["partition"].(int32)
-		// A drain does what waits in front of what is done, frozen or not; and without a
-		// failure the line is of the tenure before, which has just ended.
-		if t := h.serving(p); t != nil && t.working() && t.hasFailed() {
-			t.frozen = time.Now()
-		}
+		h.serving(p).froze()
 		if strings.Contains(e.Message, pipeline.ThresholdExceeded.String()) {
 			l.reached("a claim froze for failures in a row")
 			l.judgeFreeze(h.member, p)
@@ -279,7 +275,7 @@ func (h *logHook) Fire(e *logrus.Entry) error {
 	case strings.HasPrefix(e.Message, "burrow: claim resumed"):
 		l.reached("a claim said that it was resumed")
 		p, _ := e.Data["partition"].(int32)
-		l.thawed(h.serving(p)) // if it froze after it was asked to resume
+		h.serving(p).wentOn()
 	}
 	return nil
 }

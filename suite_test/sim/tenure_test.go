@@ -32,8 +32,11 @@ type tenure struct {
 	fenced time.Time
 	frozen time.Time
 	thaws  int
-	row    row
-	sudden map[string]*burst // starts after an end of which the engine knew
+	// Of the lines about freezes that were written, and of resumptions that are known; untold
+	// are those whose line is still to come.
+	freezes, resumptions, untold int
+	row                          row
+	sudden                       map[string]*burst // starts after an end of which the engine knew
 }
 
 // pass is what the engine did with one message of a tenure.
