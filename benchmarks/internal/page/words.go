@@ -36,6 +36,8 @@ How it is measured:
 - An arm must handle every message exactly once and have committed all of them at the end, or it is listed as failed. All fetch 1 MiB of a partition at a time.
 - **ideal** is the same sleeps in plain goroutines without Kafka: n workers that take the next message and sleep. Sleeps last longer than asked, so this is what
   n workers can do if consuming costs nothing. *Ideal by key* and *by partition* never overlap two messages of a key or partition.
+  A Go program that has nothing else to do is woken for its sleeps at whole milliseconds, a Java one nearly when it asked to be. With few workers the Parallel Consumer can be ahead of
+  the ideal for that reason alone: its sleeps are shorter.
 - **sarama loop** and **franz-go loop** handle a partition's messages one after the other. *Goroutine per message* and *lasting workers* are what people write on sarama
   and are **unsafe**: they mark each message when it is done, so that a crash loses what was unfinished before it.
 - Burrow's window is its default of 10 000 messages a partition, and 100 000 from 1 000 workers on. Everything else is at its default.
