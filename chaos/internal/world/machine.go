@@ -54,9 +54,9 @@ func waiting() time.Duration {
 	return time.Duration(micros) * time.Microsecond
 }
 
-// overloaded reports whether an end took too long for want of a CPU: it took no longer than it may
-// while nobody waited for one, and less than four times of that in all.
-func overloaded(took, waited time.Duration) bool { return took < 4*drain && took-waited <= drain }
+// overloaded reports whether an end took too long for want of a CPU: it took less than
+// twice of what it may, and no longer than that while nobody waited for a CPU.
+func overloaded(took, waited time.Duration) bool { return took < 2*drain && took-waited <= drain }
 
 // String says how late the run itself was within the last seconds, and what Linux
 // says of the processes that had to wait.
