@@ -15,9 +15,7 @@ import (
 func oneKey(n int) *fakeSource {
 	src := newFakeSource(0)
 	src.claims[0].messages = make(chan stage.Message, n)
-	for i := range n {
-		src.claims[0].messages <- stage.New([]byte("hot"), nil, stage.At(stage.Position{Topic: "t", Offset: int64(i)}))
-	}
+	src.claims[0].send(0, n, "hot")
 	return src
 }
 

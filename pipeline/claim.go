@@ -80,8 +80,8 @@ func (e *engine) newClaim(src source.Claim) *claim {
 		read:     make(chan struct{}),
 		draining: make(chan struct{}),
 		drained:  make(chan struct{}),
+		inline:   inline{turn: make(chan struct{}, 1)},
 	}
-	c.inline.turn = make(chan struct{}, 1)
 	c.ctx, c.cancel = context.WithCancelCause(e.base)
 	return c
 }

@@ -67,11 +67,11 @@ func TestARefusedCommitIsTriedAgainWithBackoff(t *testing.T) {
 			return nil
 		}
 		p, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1}, ok)
-		for offset := range int64(2) {
+		for offset := range 2 {
 			src.mu.Lock()
 			asked, began = nil, time.Now()
 			src.mu.Unlock()
-			src.claims[0].messages <- stage.New(nil, nil, stage.At(stage.Position{Topic: "t", Offset: offset}))
+			src.claims[0].send(offset, 1, "")
 			time.Sleep(time.Minute)
 			src.mu.Lock()
 			if want := []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, 350 * time.Millisecond}; !slices.Equal(asked, want) {

@@ -94,10 +94,20 @@ type fakeClaim struct {
 
 func newFakeClaim(partition int32, n int) *fakeClaim {
 	c := &fakeClaim{partition: partition, messages: make(chan stage.Message, n), over: make(chan struct{}), resumed: make(chan struct{}, 1)}
-	for i := range n {
-		c.messages <- stage.New(nil, nil, stage.At(stage.Position{Topic: "t", Partition: partition, Offset: int64(i)}))
-	}
+	c.send(0, n, "")
 	return c
+}
+
+// send delivers n more messages, all of one key; without one if it is "".
+func (c *fakeClaim) send(from, n int, key string) {
+	for i := range n {
+		at := stage.At(stage.Position{Topic: "t", Partition: c.partition, Offset: int64(from + i)})
+		if key == "" {
+			c.messages <- stage.New(nil, nil, at)
+		} else {
+			c.messages <- stage.New([]byte(key), nil, at)
+		}
+	}
 }
 
 func (c *fakeClaim) revoke() { c.once.Do(func() { close(c.over) }) }

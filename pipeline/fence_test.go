@@ -87,15 +87,10 @@ func TestWhatEndsBehindAFenceIsNotCommitted(t *testing.T) {
 			ended.Add(1)
 			return m, nil
 		})
-		deliver := func(from, to int64) {
-			for offset := from; offset < to; offset++ {
-				src.claims[0].messages <- stage.New(nil, nil, stage.At(stage.Position{Topic: "t", Offset: offset}))
-			}
-		}
-		deliver(0, 100)
+		src.claims[0].send(0, 100, "")
 		time.Sleep(30 * time.Second)
 		before := ended.Load()
-		deliver(100, 200) // the source still knows nothing
+		src.claims[0].send(100, 100, "") // the source still knows nothing
 		time.Sleep(time.Hour)
 		if before != 1 || ended.Load() != before+4 {
 			t.Errorf("%d messages ended before the fence and %d in all, want 1 and the 4 in flight besides", before, ended.Load())

@@ -19,14 +19,15 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 	a := computeAction(result{
 		err: err, draining: c.begun, over: err != nil && c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
 	}, c.e.policy)
-	var changed, due, froze bool
+	var changed, due bool
+	var frozen *Error
 	switch {
 	case a.outcome.resolved():
 		changed, due = c.tracker.Resolve(t.ticket)
 		c.endRow()
 		follow = c.passLane(t)
 	case a.outcome == failed:
-		changed, due, froze = c.fail(t, a, err)
+		changed, due, frozen = c.fail(t, a, err)
 	}
 	if c.begun && !a.outcome.resolved() {
 		c.trim(min(c.limit, msg.Position().Offset))
@@ -40,7 +41,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 		c.e.committer.ask()
 	}
 	if a.outcome == failed && changed {
-		c.afterFailure(a, msg.Position(), err, froze)
+		c.afterFailure(a, msg.Position(), err, frozen)
 	} else if a.outcome != abandoned && !changed {
 		if log := c.messageLog(msg.Position()); log != nil {
 			log.Warn("burrow: a message ended after its partition was given up; it will be delivered again")
@@ -49,16 +50,20 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 	return follow, permit
 }
 
-// fail settles a message that is out of retries, and freezes the claim if that was one too many.
-// The claim's mutex is held.
-func (c *claim) fail(t *task, a action, err error) (changed, due, froze bool) {
+// fail settles a message that is out of retries, and freezes the claim if that was one too many: for
+// what it returns then. The claim's mutex is held.
+func (c *claim) fail(t *task, a action, err error) (changed, due bool, frozen *Error) {
 	pos := t.msg.Position()
 	changed, due = c.tracker.Fail(t.ticket, attemptsOf(err), time.Now())
 	c.failures.Add(1)
 	t.failure = failureOf(pos, err)
 	c.failure = t.failure
-	froze = changed && a.freeze && c.freeze(c.errorAt(ThresholdExceeded, pos.Offset, t.failure))
-	return changed, due, froze
+	if changed && a.freeze {
+		if limit := c.errorAt(ThresholdExceeded, pos.Offset, t.failure); c.freeze(limit) {
+			frozen = limit
+		}
+	}
+	return changed, due, frozen
 }
 
 // endRow says that a message succeeded.
@@ -119,7 +124,7 @@ func (c *claim) prove(t *task) {
 	}
 }
 
-func (c *claim) afterFailure(a action, pos stage.Position, err error, froze bool) {
+func (c *claim) afterFailure(a action, pos stage.Position, err error, frozen *Error) {
 	failure := failureOf(pos, err)
 	if log := c.messageLog(pos); log != nil {
 		log.WithField("stage", failure.Stage).Warn("burrow: a message failed and holds the commit: " + redacted(err))
@@ -127,8 +132,8 @@ func (c *claim) afterFailure(a action, pos stage.Position, err error, froze bool
 	switch {
 	case a.halt:
 		c.e.halt(c.errorAt(ThresholdExceeded, pos.Offset, failure))
-	case froze:
-		c.tellFrozen(c.errorAt(ThresholdExceeded, pos.Offset, failure))
+	case frozen != nil:
+		c.tellFrozen(frozen)
 	case c.e.cfg.Ordering == ByPartition && !c.willPass(pos.Offset):
 		c.block(pos.Offset, failure)
 	}
@@ -149,7 +154,8 @@ func (c *claim) block(offset int64, cause error) {
 		return
 	}
 	c.mu.Lock()
-	froze := c.failedHead() && c.freeze(err) // unless the claim was resumed meanwhile
+	_, failed := c.failedHead()
+	froze := failed && c.freeze(err) // unless the claim was resumed meanwhile
 	c.mu.Unlock()
 	if froze {
 		c.tellFrozen(err)

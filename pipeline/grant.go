@@ -3,22 +3,9 @@ package pipeline
 import "container/heap"
 
 // mayKeep tells whether the holder of one of the queue's permits may go on with
-// it, or should give it to a claim that has fewer.
-func (p *pool) mayKeep(q *queue) bool {
-	if q.barred.Load() {
-		return false
-	}
-	if !p.contended.Load() {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.isFair(q)
-}
-
-// mayGoOn tells whether a worker may go on with a message that waited for the one
-// that it ended: not if an older one waits, because what is oldest holds the commit.
-func (p *pool) mayGoOn(q *queue, t *task) bool {
+// it, or should give it to a claim that has fewer. A worker goes on with a message that waited for the
+// one that it ended, if that isn't nil: not if an older one waits, because what is oldest holds the commit.
+func (p *pool) mayKeep(q *queue, follow *task) bool {
 	if q.barred.Load() {
 		return false
 	}
@@ -28,7 +15,7 @@ func (p *pool) mayGoOn(q *queue, t *task) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	oldest := q.oldest()
-	return p.isFair(q) && (oldest == nil || oldest.ticket > t.ticket)
+	return p.isFair(q) && (follow == nil || oldest == nil || oldest.ticket > follow.ticket)
 }
 
 // isFair tells whether no waiting claim holds fewer permits than this one.
@@ -108,7 +95,7 @@ func (p *pool) serve() {
 // claimNext takes a permit for the message to start next. Parked messages that
 // come first get theirs on the way.
 func (p *pool) claimNext() *task {
-	for len(p.ready) > 0 && p.hasRoom(p.ready[0]) {
+	for len(p.ready) > 0 && p.makeRoom(p.ready[0]) {
 		q := p.ready[0]
 		t := q.pop()
 		p.turns++

@@ -59,7 +59,7 @@ func (p *pool) pushEarly(q *queue, early ...*task) {
 func (p *pool) tryTake(q *queue) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if q.held != 0 || q.closed || len(p.ready) > 0 || !p.hasRoom(q) {
+	if q.held != 0 || q.closed || len(p.ready) > 0 || !p.makeRoom(q) {
 		return false
 	}
 	p.take(q)

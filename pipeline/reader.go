@@ -113,7 +113,7 @@ func (r *reader) next() (stage.Message, error) {
 
 // look does what need not be done for each message.
 func (r *reader) look() {
-	if r.permit && !r.e.pool.mayKeep(&r.queue) {
+	if r.permit && !r.e.pool.mayKeep(&r.queue, nil) {
 		r.releasePermit()
 	}
 	r.adjust()

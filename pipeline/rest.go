@@ -35,9 +35,9 @@ func (p *pool) endRest(q *queue) {
 	p.rested.Store(len(p.resting) > 0)
 }
 
-// hasRoom tells whether the queue may take a permit: a free one, or one that rests if it has none
-// or its own reader is the one who rests.
-func (p *pool) hasRoom(q *queue) bool {
+// makeRoom sees to a free permit for the queue, by taking back one that rests if it has none or
+// its own reader is the one who rests. It reports false if there is none.
+func (p *pool) makeRoom(q *queue) bool {
 	switch {
 	case p.taken < p.limit:
 		return true

@@ -72,12 +72,12 @@ func (r *reader) refill() {
 // awaitCommit waits for the commit that gives room, if that comes soon. It spares a pause, which
 // lasts until Sarama looks again.
 func (r *reader) awaitCommit() {
-	if r.gone || r.intake.held.n == 0 || !r.intake.due || r.intake.tired {
+	if !r.mayAwaitCommit() {
 		return
 	}
 	timer := time.NewTimer(commitPatience)
 	defer timer.Stop()
-	for !r.gone && r.intake.held.n > 0 && r.intake.due && !r.closing.Load() {
+	for r.mayAwaitCommit() {
 		r.flush()
 		r.rest()
 		select {
@@ -86,11 +86,15 @@ func (r *reader) awaitCommit() {
 			r.intake.tired = true
 		}
 		r.getUp()
-		if r.intake.tired {
-			return
+		if !r.intake.tired {
+			r.refill()
 		}
-		r.refill()
 	}
+}
+
+// mayAwaitCommit looks at what the readers hand on only if this one is the reader still.
+func (r *reader) mayAwaitCommit() bool {
+	return !r.gone && !r.closing.Load() && r.intake.held.n > 0 && r.intake.due && !r.intake.tired
 }
 
 // admit takes a message into the window and starts it; false if there is no room.
@@ -116,8 +120,9 @@ func (r *reader) adjust() {
 		backed = r.backed() // room may have come before starved was set
 	}
 	r.starved.Store(backed)
-	if backed && r.intake.held.n == 0 && r.failedHead() {
-		backed = false
+	if backed && r.intake.held.n == 0 {
+		_, failed := r.failedHead()
+		backed = !failed
 	}
 	pause := backed || r.e.paused.Load() || r.isFrozen()
 	if pause == r.intake.paused {
@@ -149,17 +154,15 @@ func (r *reader) fullUp(err error) {
 // checkBlocked ends the claim's silence when nothing more fits into the window and what
 // holds it is a failed message that the strategy will never pass.
 func (r *reader) checkBlocked() {
-	usage := r.tracker.Usage()
-	if !r.failedHead() || r.willPass(usage.Oldest.Offset) {
-		return
+	if offset, failed := r.failedHead(); failed && !r.willPass(offset) {
+		r.block(offset, r.lastFailure())
 	}
-	r.block(usage.Oldest.Offset, r.lastFailure())
 }
 
-// failedHead tells whether what holds the commit is a failed message.
-func (c *claim) failedHead() bool {
+// failedHead tells whether what holds the commit is a failed message, and which.
+func (c *claim) failedHead() (offset int64, failed bool) {
 	usage := c.tracker.Usage()
-	return usage.Held && usage.Oldest.State == offsets.Failed
+	return usage.Oldest.Offset, usage.Held && usage.Oldest.State == offsets.Failed
 }
 
 // willPass tells whether the strategy lets the commit pass an offset, now or later.

@@ -21,9 +21,8 @@ const (
 
 // turns is what a reader knows of waiting for its turn.
 type turns struct {
-	timer *time.Timer
-	deaf  int // messages to hand on without waiting
-	vain  int // deaf the last time
+	deaf int // messages to hand on without waiting
+	vain int // deaf the last time
 }
 
 // awaitTurn lets the reader go on by itself after its claim had to hand on messages that
@@ -61,17 +60,14 @@ func (r *reader) awaitTurn(msg stage.Message, ticket offsets.Ticket) bool {
 
 // waitFor waits for the task's turn, as long as the claim gets on.
 func (r *reader) waitFor(t *task) bool {
-	if r.turns.timer == nil {
-		r.turns.timer = time.NewTimer(turnPatience)
-	}
-	defer r.turns.timer.Stop()
+	tick := time.NewTicker(turnPatience)
+	defer tick.Stop()
 	oldest := r.oldestLive()
 	for range turnLooks {
-		r.turns.timer.Reset(turnPatience)
 		select {
 		case <-r.inline.turn:
 			return true
-		case <-r.turns.timer.C:
+		case <-tick.C:
 		}
 		now := r.oldestLive()
 		if now == oldest || r.closing.Load() {

@@ -29,18 +29,6 @@ func inReader() bool {
 	}
 }
 
-// send delivers n more messages, all of one key; without one if it is "".
-func (c *fakeClaim) send(from, n int, key string) {
-	for i := range n {
-		at := stage.At(stage.Position{Topic: "t", Partition: c.partition, Offset: int64(from + i)})
-		if key == "" {
-			c.messages <- stage.New(nil, nil, at)
-		} else {
-			c.messages <- stage.New([]byte(key), nil, at)
-		}
-	}
-}
-
 // warm delivers messages until their work has proved to be quick, and returns the next offset.
 func (c *fakeClaim) warm(key string) (next int) {
 	const each = 50

@@ -42,7 +42,7 @@ func (e *engine) runTask(w *worker, t *task) (next *task) {
 func (e *engine) complete(w *worker, t *task, err error) *task {
 	c := t.claim
 	follow, permit := c.finish(t, err)
-	if follow != nil && permit && e.pool.mayGoOn(&c.queue, follow) {
+	if follow != nil && permit && e.pool.mayKeep(&c.queue, follow) {
 		if !follow.callReader() {
 			return follow
 		}

@@ -54,9 +54,7 @@ func TestAPinIsTriedAgain(t *testing.T) {
 	if at := committed(c, "orders", 0); at != 0 {
 		t.Errorf("committed %d, want 0", at)
 	}
-	if n := len(e.assigned); n != 1 {
-		t.Errorf("joined %d times, want 1", n)
-	}
+	e.wantJoins(t, 1)
 }
 
 func TestAPinThatIsDeniedEndsRun(t *testing.T) {

@@ -118,6 +118,14 @@ func newEngine() *engine {
 
 func (e *engine) Assigned(n int) { e.assigned <- n }
 
+// wantJoins looks how often the group was joined.
+func (e *engine) wantJoins(t *testing.T, want int) {
+	t.Helper()
+	if n := len(e.assigned); n != want {
+		t.Errorf("joined %d times, want %d", n, want)
+	}
+}
+
 func (e *engine) Serve(c source.Claim) {
 	e.claims <- c
 	for {

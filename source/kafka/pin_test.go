@@ -69,9 +69,7 @@ func TestAPartitionThatIsRefusedAPinHoldsUpNoOther(t *testing.T) {
 			if claim := next(t, e.claims, "the claim that was refused"); claim.Partition() != bad {
 				t.Errorf("a second claim of %d", claim.Partition())
 			}
-			if joins := len(e.assigned); joins != 1 {
-				t.Errorf("joined %d times, want 1", joins)
-			}
+			e.wantJoins(t, 1)
 		})
 	}
 }
@@ -115,9 +113,7 @@ func TestAPinFindsALeaderThatMoved(t *testing.T) {
 	if hits := lists.Hits(); hits != 2+2 { // sarama's, and those that were refused
 		t.Errorf("the earlier leader was asked %d times, want 4", hits)
 	}
-	if joins := len(e.assigned); joins != 1 {
-		t.Errorf("joined %d times, want 1", joins)
-	}
+	e.wantJoins(t, 1)
 }
 
 // A pin in front of where sarama begins would hide what came in between.
@@ -202,9 +198,7 @@ func TestStartsThatSaramaHasPassedShareOneMoreSession(t *testing.T) {
 			t.Errorf("%d starts at %d, want 7", claim.Partition(), claim.Start())
 		}
 	}
-	if joins := len(after.assigned); joins != 2 {
-		t.Errorf("joined %d times, want 2", joins)
-	}
+	after.wantJoins(t, 2)
 }
 
 // apart returns a cluster with two partitions, the second of which has a leader of its own.

@@ -122,6 +122,11 @@ func frozenLine(code pipeline.ErrorCode) *logrus.Entry {
 	return &logrus.Entry{Message: "burrow: claim frozen: " + code.String(), Data: logrus.Fields{"partition": int32(0)}}
 }
 
+// resumedLine is what it logs when partition 0 goes on.
+func resumedLine() *logrus.Entry {
+	return &logrus.Entry{Message: "burrow: claim resumed", Data: logrus.Fields{"partition": int32(0)}}
+}
+
 // The line of a freeze may come when the member has another tenure of the partition.
 func TestALineOfAFreezeIsOfATenureAtWorkInWhichAMessageFailed(t *testing.T) {
 	t.Parallel()
@@ -146,7 +151,7 @@ func TestALineOfAFreezeIsOfATenureAtWorkInWhichAMessageFailed(t *testing.T) {
 		if frozen := !tenure.frozen.IsZero(); frozen != tt.frozen || len(l.broken) > 0 {
 			t.Errorf("%s: frozen %v, broken %v", name, frozen, l.broken)
 		}
-		_ = hook.Fire(&logrus.Entry{Message: "burrow: claim resumed", Data: logrus.Fields{"partition": int32(0)}})
+		_ = hook.Fire(resumedLine())
 		if resumed := tenure.thaws > 0; resumed != tt.frozen || !tenure.frozen.IsZero() {
 			t.Errorf("%s: resumed %v, frozen since %v", name, resumed, tenure.frozen)
 		}
@@ -157,7 +162,6 @@ func TestALineOfAFreezeIsOfATenureAtWorkInWhichAMessageFailed(t *testing.T) {
 // may start again before them.
 func TestAResumptionMayBeToldBeforeItsFreeze(t *testing.T) {
 	t.Parallel()
-	resumed := &logrus.Entry{Message: "burrow: claim resumed", Data: logrus.Fields{"partition": int32(0)}}
 	synctest.Test(t, func(t *testing.T) { // all at one instant
 		for name, untold := range map[string]bool{"before the message starts again": false, "after it": true} {
 			l := newLedger(&plan{partitions: 1, consecutive: 1, window: 10, workers: 8, strategy: offsets.Ordered{}})
@@ -167,13 +171,13 @@ func TestAResumptionMayBeToldBeforeItsFreeze(t *testing.T) {
 			tenure.end(tenure.passes[9], errWork)
 			hook := &logHook{m}
 			if !untold {
-				_ = hook.Fire(resumed)
+				_ = hook.Fire(resumedLine())
 				m.resuming = 0
 			}
 			tenure.judgeStart(tenure.passes[9], false)
 			m.resuming = 0
 			if untold {
-				_ = hook.Fire(resumed)
+				_ = hook.Fire(resumedLine())
 			}
 			_ = hook.Fire(frozenLine(pipeline.ThresholdExceeded))
 			if len(l.broken) > 0 || !tenure.frozen.IsZero() {
