@@ -37,7 +37,10 @@ func (b *memoryBackend) produce(topic string, partition int32, msgs ...stage.Mes
 	b.ProduceTo(topic, partition, msgs...)
 }
 
-func (b *memoryBackend) member(topic string) source.Source { return b.Source(group, []string{topic}) }
+// member returns one that has fetched ahead when it is paused, as Sarama does: a window gets full then.
+func (b *memoryBackend) member(topic string) source.Source {
+	return b.Source(group, []string{topic}, memory.WithPrefetch(256))
+}
 
 func (b *memoryBackend) committed(topic string, partition int32) int64 {
 	next, _ := b.Committed(group, topic, partition)
