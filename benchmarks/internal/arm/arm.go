@@ -103,10 +103,15 @@ func Run(job Job) Result {
 	if a.keep != nil {
 		return a.measureKeeper()
 	}
-	if a.IsIdeal() {
-		return Result{Figures: load.Ideal(job.Load, job.Work, job.Workers, a.Lanes), RSS: load.MaxRSS()}
+	clock, err := load.NewClock()
+	if err != nil {
+		return Result{Error: err.Error()}
 	}
-	r := &run{Job: job, meter: load.NewMeter(job.Work, job.Load.Totals())}
+	defer func() { _ = clock.Close() }()
+	if a.IsIdeal() {
+		return Result{Figures: load.Ideal(job.Load, job.Work, job.Workers, a.Lanes, clock.Sleep), RSS: load.MaxRSS()}
+	}
+	r := &run{Job: job, meter: load.NewMeter(job.Work, job.Load.Totals(), clock.Sleep)}
 	r.probe = newProbe(r)
 	stop, err := profile(job.Profile)
 	if err != nil {

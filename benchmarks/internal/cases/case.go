@@ -40,24 +40,15 @@ type Case struct {
 func (c Case) ID() string { return c.Set + "/" + c.Name }
 
 const (
-	// widest is how many workers a window of burrow's default size is meant for.
-	widest     = 1000
-	window     = 10_000
-	wideWindow = 100_000
+	window = 10_000 // burrow's, by default
 	// noopRate is about what a bare loop does in a second, for choosing how many messages.
-	noopRate = 1_000_000
+	noopRate = 2_000_000
 	// sleepRate is about how many sleeps a second this kind of machine can end.
 	sleepRate = 600_000
 )
 
-// windowFor returns burrow's window: its default, and more for many workers. While all
-// partitions of a broker are paused sarama looks only every 100 ms whether one is to be fetched again.
-func windowFor(workers int) int {
-	if workers >= widest {
-		return wideWindow
-	}
-	return window
-}
+// windowFor returns burrow's window: its default, and more for very many workers.
+func windowFor(workers int) int { return max(window, 2*workers) }
 
 // warmUp is how long an arm in Java may take until what a message costs falls no more.
 const warmUp = time.Minute

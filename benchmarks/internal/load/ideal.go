@@ -1,6 +1,9 @@
 package load
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Lanes says what may not overlap in an ideal run.
 type Lanes string
@@ -15,10 +18,10 @@ const (
 
 // Ideal does the work of a topic's messages in plain goroutines, without Kafka, and
 // returns the figures: what n workers could do if consuming cost nothing.
-func Ideal(t Topic, w Work, workers int, lanes Lanes) Figures {
+func Ideal(t Topic, w Work, workers int, lanes Lanes, sleep func(time.Duration)) Figures {
 	places := t.Places()
 	if lanes == NoLanes || (lanes == KeyLanes && t.Keys == 0) {
-		return idealFree(t, w, workers, places)
+		return idealFree(NewMeter(w, t.Totals(), sleep), workers, places)
 	}
 	groups := split(t, places, lanes)
 	if lanes == HeaviestKey {
@@ -30,7 +33,7 @@ func Ideal(t Topic, w Work, workers int, lanes Lanes) Figures {
 			totals[p.Partition]++
 		}
 	}
-	m := NewMeter(w, totals)
+	m := NewMeter(w, totals, sleep)
 	permits := make(chan struct{}, workers)
 	inParallel(len(groups), func(i int) {
 		for _, p := range groups[i] {
@@ -44,8 +47,7 @@ func Ideal(t Topic, w Work, workers int, lanes Lanes) Figures {
 	return f
 }
 
-func idealFree(t Topic, w Work, workers int, places []Place) Figures {
-	m := NewMeter(w, t.Totals())
+func idealFree(m *Meter, workers int, places []Place) Figures {
 	var next atomic.Int64
 	inParallel(workers, func(int) {
 		for {

@@ -11,6 +11,7 @@ import (
 // are safe for concurrent use.
 type Meter struct {
 	work  Work
+	sleep func(time.Duration)
 	parts []part
 	left  atomic.Int64 // partitions not yet complete
 
@@ -35,9 +36,9 @@ type part struct {
 }
 
 // NewMeter returns a meter that is done when each partition that counts has had
-// its total of messages.
-func NewMeter(work Work, totals []int64) *Meter {
-	m := &Meter{work: work, parts: make([]part, len(totals)), startCh: make(chan struct{}), done: make(chan struct{})}
+// its total of messages. It waits by sleep; a [Clock] has an exact one.
+func NewMeter(work Work, totals []int64, sleep func(time.Duration)) *Meter {
+	m := &Meter{work: work, sleep: sleep, parts: make([]part, len(totals)), startCh: make(chan struct{}), done: make(chan struct{})}
 	for i, total := range totals {
 		m.parts[i].total = total
 		if total > 0 && work.Counts(i) {
@@ -57,7 +58,7 @@ func (m *Meter) Do(p Place) {
 	}
 	if d := m.work.Of(p); d > 0 {
 		m.enter()
-		time.Sleep(d) //nolint:forbidigo // this is the work
+		m.sleep(d)
 		m.inFlight.Add(-1)
 	}
 	if m.After != nil {

@@ -130,7 +130,7 @@ func waitingBars(f results.File) []bar {
 	}
 	for _, c := range slices.Concat(of(f, "waiting"), of(f, "grid")) {
 		ideal, ok := find(f, c, arm.Ideal)
-		if !ok || !c.Work.Waits() {
+		if !ok || !c.Work.Waits() || ideal.rate > limit {
 			continue
 		}
 		for _, name := range []string{arm.BurrowUnordered, arm.BurrowKey} {
@@ -139,11 +139,10 @@ func waitingBars(f results.File) []bar {
 				continue
 			}
 			peak.add(r.peak/float64(c.Workers), fmt.Sprintf("%s of %s (%s, %s)", Thousands(r.peak), Thousands(float64(c.Workers)), c.Name, name))
-			switch text := fmt.Sprintf("%s (%s, %s)", share(r.share), c.Name, name); {
-			case ideal.rate > limit:
-			case c.Work.Mean() <= shortWait:
+			text := fmt.Sprintf("%s (%s, %s)", share(r.share), c.Name, name)
+			if c.Work.Mean() <= shortWait {
 				short.add(r.share/barShortWaits, text)
-			default:
+			} else {
 				rate.add(r.share/barWaiting, text)
 			}
 		}
@@ -151,7 +150,7 @@ func waitingBars(f results.File) []bar {
 	return []bar{
 		short.as(fmt.Sprintf("waiting %v at most on average: ≥ %.2f of the ideal, where that is under half of the rate without work", shortWait, barShortWaits)),
 		rate.as(fmt.Sprintf("waiting longer: ≥ %.2f of the ideal, as above", barWaiting)),
-		peak.as("peak in flight = workers, wherever handlers wait"),
+		peak.as("peak in flight = workers, as above: more than the rate times the wait can't be in flight"),
 	}
 }
 

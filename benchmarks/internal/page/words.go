@@ -34,13 +34,13 @@ How it is measured:
 - Time and CPU count from the start of the first handler to the end of the last, so joining the group doesn't; CPU is what the consuming process used (getrusage).
   Memory is the most that the process had (VmHWM). A run that is *cut* took too long: what it had handled by then is its rate.
 - An arm must handle every message exactly once and have committed all of them at the end, or it is listed as failed. All fetch 1 MiB of a partition at a time.
-- **ideal** is the same sleeps in plain goroutines without Kafka: n workers that take the next message and sleep. Sleeps last longer than asked, so this is what
-  n workers can do if consuming costs nothing. *Ideal by key* and *by partition* never overlap two messages of a key or partition.
-  A Go program that has nothing else to do is woken for its sleeps at whole milliseconds, a Java one nearly when it asked to be. With few workers the Parallel Consumer can be ahead of
-  the ideal for that reason alone: its sleeps are shorter.
+- **ideal** is the same waits in plain goroutines without Kafka: n workers that take the next message and wait, which is what n workers can do if consuming costs nothing.
+  *Ideal by key* and *by partition* never overlap two messages of a key or partition.
+- A wait is a sleep that ends within a tenth of a millisecond, in Go and in Java. Go by itself ends sleeps by whole milliseconds while nothing else runs, and all of that millisecond at once, which no reply
+  from a network would do. So in all arms in Go, the ideals too, a timer of the kernel (timerfd) that Go waits for like for a connection goes off when a sleep should end.
 - **sarama loop** and **franz-go loop** handle a partition's messages one after the other. *Goroutine per message* and *lasting workers* are what people write on sarama
   and are **unsafe**: they mark each message when it is done, so that a crash loses what was unfinished before it.
-- Burrow's window is its default of 10 000 messages a partition, and 100 000 from 1 000 workers on. Everything else is at its default.
+- Burrow's window is its default of 10 000 messages a partition, and 20 000 with 10 000 workers. Everything else is at its default.
 - The **Parallel Consumer** does the same work as other groups before it is measured, until what a message costs it falls no more, so that its code is compiled; and but for its README's grid
   and the keys of different weight, what it does in its first second, or with the first quarter of a partition, isn't counted. One process does all cases of an ordering.
 `+"\n", plot)

@@ -1,0 +1,43 @@
+package load_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vlab-research/burrow/benchmarks/internal/load"
+)
+
+// Sleeps of 0.6 ms are waited for by the millisecond without a clock, so by 1.1 ms and more each.
+func TestAClockEndsSleepsWhenTheyShouldEnd(t *testing.T) {
+	clock, err := load.NewClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := clock.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	const sleep, n, tries = 600 * time.Microsecond, 200, 5
+	var mean time.Duration
+	for range tries { // the machine may be busy
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				for range n {
+					clock.Sleep(sleep)
+				}
+			})
+		}
+		wg.Wait()
+		if mean = time.Since(begun) / n; mean < sleep {
+			t.Fatalf("a sleep of %v took %v", sleep, mean)
+		}
+		if mean < sleep+300*time.Microsecond {
+			return
+		}
+	}
+	t.Errorf("a sleep of %v takes %v", sleep, mean)
+}
