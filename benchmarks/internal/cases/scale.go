@@ -75,7 +75,7 @@ func slow(seconds float64) []Case {
 	c := func(name string, work load.Work) Case {
 		return Case{
 			Set: "slow", Name: name, Load: topic(amount(load.Work{}, 100, seconds)), Work: work, Workers: 100, Window: window,
-			Rounds: 2, JavaRounds: 1, Short: true, Limit: time.Duration(4*seconds) * time.Second,
+			JavaRounds: 1, Short: true, Limit: time.Duration(4*seconds) * time.Second,
 			Arms: []string{arm.Sarama, arm.Franz, arm.BurrowUnordered, arm.BurrowKey, arm.BurrowPartition, arm.Watermill, arm.ParallelKey},
 		}
 	}
