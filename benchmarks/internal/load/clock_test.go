@@ -8,7 +8,7 @@ import (
 	"github.com/vlab-research/burrow/benchmarks/internal/load"
 )
 
-// Sleeps of 0.6 ms are waited for by the millisecond without a clock, so by 1.1 ms and more each.
+// Without a clock, sleeps of 0.6 ms end after a whole millisecond at the least.
 func TestAClockEndsSleepsWhenTheyShouldEnd(t *testing.T) {
 	clock, err := load.NewClock()
 	if err != nil {
@@ -19,7 +19,7 @@ func TestAClockEndsSleepsWhenTheyShouldEnd(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	const sleep, n, tries = 600 * time.Microsecond, 200, 5
+	const sleep, n, tries = 600 * time.Microsecond, 200, 20
 	var mean time.Duration
 	for range tries { // the machine may be busy
 		begun := time.Now()
@@ -35,7 +35,7 @@ func TestAClockEndsSleepsWhenTheyShouldEnd(t *testing.T) {
 		if mean = time.Since(begun) / n; mean < sleep {
 			t.Fatalf("a sleep of %v took %v", sleep, mean)
 		}
-		if mean < sleep+300*time.Microsecond {
+		if mean < time.Millisecond {
 			return
 		}
 	}
