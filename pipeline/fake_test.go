@@ -12,7 +12,9 @@ import (
 // fakeSource serves claims that a test makes, and keeps what was committed.
 type fakeSource struct {
 	claims  []*fakeClaim
-	verdict func(source.Commit) error // nil accepts all
+	verdict func(source.Commit) error   // nil accepts all
+	answer  func(context.Context) error // of all claims' commits at once; nil answers at once
+	joins   time.Duration               // how long the first rebalance takes
 
 	mu        sync.Mutex
 	committed map[int32][]int64
@@ -28,6 +30,7 @@ func newFakeSource(partitions ...int) *fakeSource {
 }
 
 func (s *fakeSource) Run(ctx context.Context, h source.Handler) error {
+	time.Sleep(s.joins)
 	var wg sync.WaitGroup
 	for _, c := range s.claims {
 		wg.Go(func() {
@@ -46,8 +49,16 @@ func (s *fakeSource) Run(ctx context.Context, h source.Handler) error {
 	return nil
 }
 
-func (s *fakeSource) Commit(_ context.Context, commits []source.Commit) []error {
+func (s *fakeSource) Commit(ctx context.Context, commits []source.Commit) []error {
 	verdicts := make([]error, len(commits))
+	if s.answer != nil {
+		if err := s.answer(ctx); err != nil {
+			for i := range verdicts {
+				verdicts[i] = err
+			}
+			return verdicts
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, c := range commits {

@@ -1,0 +1,109 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vlab-research/burrow/offsets"
+	"github.com/vlab-research/burrow/source"
+	"github.com/vlab-research/burrow/stage"
+)
+
+// A full batch asks for a commit at once, but not while the broker has just refused one.
+func TestBatchesDoNotHurryACommitThatWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(0)
+		src.claims[0].messages = make(chan stage.Message)
+		var tries atomic.Int64
+		src.verdict = func(source.Commit) error {
+			tries.Add(1)
+			return errors.New("not now")
+		}
+		_, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, DrainTimeout: time.Second}, ok)
+		for offset := range 2000 {
+			src.claims[0].send(offset, 1, "")
+			time.Sleep(time.Millisecond)
+		}
+		if n := tries.Load(); n < 5 || n > 7 { // after 0, 50, 150, 350, 750 and 1550 ms
+			t.Errorf("tried %d times within 2 s", n)
+		}
+		_ = stop() // the last commit is refused too
+	})
+}
+
+func TestACommitWithoutAnAnswerEndsAtItsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(10)
+		var took time.Duration
+		src.answer = func(ctx context.Context) error {
+			if took > 0 {
+				return nil
+			}
+			began := time.Now()
+			<-ctx.Done()
+			took = time.Since(began)
+			return ctx.Err()
+		}
+		p, stop := start(t, src, Config{CommitInterval: time.Second, CommitTimeout: 3 * time.Second}, ok)
+		time.Sleep(time.Minute)
+		if took != 3*time.Second || src.last(0) != 10 || p.Stats().CommitFailures != 1 {
+			t.Errorf("after %v: committed %d, %d failures", took, src.last(0), p.Stats().CommitFailures)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The last commit of a drain is tried again until the deadline, less and less often.
+func TestTheLastCommitIsTriedAgainWithBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(10)
+		var tries atomic.Int64
+		src.verdict = func(source.Commit) error {
+			tries.Add(1)
+			return errors.New("not now")
+		}
+		_, stop := start(t, src, Config{CommitInterval: time.Hour, DrainTimeout: 10 * time.Second}, ok)
+		time.Sleep(time.Second)
+		if err := stop(); err == nil {
+			t.Error("nothing said that the last commit was refused")
+		}
+		if n := tries.Load(); n < 5 || n > 20 {
+			t.Errorf("tried %d times within 10 s", n)
+		}
+	})
+}
+
+// What a strategy has committed past keeps its place in the window until it is done. Then there is
+// room, and nothing new to commit.
+func TestWhatWasCommittedPastMakesRoomWhenItIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const window = 4
+		src := newFakeSource(10)
+		gate := make(chan struct{})
+		cfg := Config{Workers: window, MaxInFlight: window, Ordering: Unordered, Strategy: offsets.BestEffort{}, CommitInterval: time.Hour}
+		p, stop := start(t, src, cfg, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			if m.Position().Offset < window-1 {
+				<-gate
+			}
+			return m, nil
+		})
+		time.Sleep(time.Minute)
+		if src.last(0) != window || p.Stats().Processed != 1 {
+			t.Errorf("committed %d, processed %d", src.last(0), p.Stats().Processed)
+		}
+		close(gate)
+		time.Sleep(time.Minute)
+		if n := p.Stats().Processed; n != 10 {
+			t.Errorf("processed %d of 10", n)
+		}
+		if err := stop(); err != nil || src.last(0) != 10 {
+			t.Errorf("committed %d: %v", src.last(0), err)
+		}
+	})
+}
