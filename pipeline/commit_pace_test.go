@@ -38,19 +38,19 @@ func TestBatchesDoNotHurryACommitThatWasRefused(t *testing.T) {
 func TestACommitWithoutAnAnswerEndsAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(10)
-		var took time.Duration
+		var took atomic.Int64
 		src.answer = func(ctx context.Context) error {
-			if took > 0 {
+			if took.Load() > 0 {
 				return nil
 			}
 			began := time.Now()
 			<-ctx.Done()
-			took = time.Since(began)
+			took.Store(int64(time.Since(began)))
 			return ctx.Err()
 		}
 		p, stop := start(t, src, Config{CommitInterval: time.Second, CommitTimeout: 3 * time.Second}, ok)
 		time.Sleep(time.Minute)
-		if took != 3*time.Second || src.last(0) != 10 || p.Stats().CommitFailures != 1 {
+		if took := time.Duration(took.Load()); took != 3*time.Second || src.last(0) != 10 || p.Stats().CommitFailures != 1 {
 			t.Errorf("after %v: committed %d, %d failures", took, src.last(0), p.Stats().CommitFailures)
 		}
 		if err := stop(); err != nil {
