@@ -77,7 +77,8 @@ func (b Builder) WithCommitInterval(d time.Duration) Builder {
 
 // WithCommitBatch sets how many messages of a partition settle before a commit
 // is made without waiting for the interval. The default is [pipeline.DefaultCommitBatch]. Whatever
-// it is, a commit is made when it would free a quarter of the window.
+// it is, a commit is made when it would free a quarter of the window. Commits are 10 ms apart, unless a
+// partition waits for room in its window.
 func (b Builder) WithCommitBatch(n int) Builder {
 	b.cfg.CommitBatch = n
 	return b.positive("WithCommitBatch", n)

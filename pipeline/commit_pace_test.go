@@ -35,6 +35,29 @@ func TestBatchesDoNotHurryACommitThatWasRefused(t *testing.T) {
 	})
 }
 
+// Each message asks for a commit, a thousand a second; only a window without room gets them so often.
+func TestCommitsKeepAPaceUnlessAWindowNeedsRoom(t *testing.T) {
+	const n = 1000
+	for _, c := range []struct{ window, least, most int }{{100, n / 10, n/10 + 2}, {1, n / 2, n + 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			src := newFakeSource(0)
+			src.claims[0].messages = make(chan stage.Message)
+			p, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, MaxInFlight: c.window}, ok)
+			for offset := range n {
+				src.claims[0].send(offset, 1, "")
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(2 * commitPace)
+			if got := p.Stats().Partitions[0]; got.Committed != n-1 || got.Commits < int64(c.least) || got.Commits > int64(c.most) {
+				t.Errorf("with a window of %d: %d commits to %d, want %d to %d of them", c.window, got.Commits, got.Committed, c.least, c.most)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestACommitWithoutAnAnswerEndsAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(10)

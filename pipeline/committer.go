@@ -12,6 +12,9 @@ import (
 const (
 	firstCommitRetry = 50 * time.Millisecond
 	lastCommitRetry  = 5 * time.Second
+	// commitPace is how long after a commit the next one is made, unless a window needs it. A request
+	// costs the broker and this process as much as some thousand messages that need no work.
+	commitPace = 10 * time.Millisecond
 )
 
 // committer makes the commits of all claims, on one goroutine: on the interval,
@@ -20,6 +23,7 @@ const (
 type committer struct {
 	e       *engine
 	asked   chan struct{}
+	urgent  chan struct{} // asked by a claim that has no room
 	flushes chan flush
 	failing int // rounds in a row in which a commit was refused
 }
@@ -31,13 +35,17 @@ type flush struct {
 }
 
 func newCommitter(e *engine) *committer {
-	return &committer{e: e, asked: make(chan struct{}, 1), flushes: make(chan flush)}
+	return &committer{e: e, asked: make(chan struct{}, 1), urgent: make(chan struct{}, 1), flushes: make(chan flush)}
 }
 
-// ask asks for a commit soon. It doesn't block.
-func (k *committer) ask() {
+// ask asks for a commit soon, for a claim whose source waits for room at once. It doesn't block.
+func (k *committer) ask(c *claim) {
+	asked := k.asked
+	if c.starved.Load() {
+		asked = k.urgent
+	}
 	select {
-	case k.asked <- struct{}{}:
+	case asked <- struct{}{}:
 	default:
 	}
 }
@@ -46,26 +54,50 @@ func (k *committer) ask() {
 func (k *committer) run(ctx context.Context) {
 	interval := time.NewTicker(k.e.cfg.CommitInterval)
 	defer interval.Stop()
-	var again <-chan time.Time
+	var last lastCommit
 	for {
-		var waiting flush
-		asked := k.asked
-		if again != nil {
-			asked = nil // what was refused just now isn't worth a hurry
-		}
-		select {
-		case <-ctx.Done():
+		waiting, ok := k.awaitDue(ctx, interval.C, &last)
+		if !ok {
 			return
-		case <-interval.C:
-		case <-asked:
-		case <-again:
-		case waiting = <-k.flushes:
 		}
 		refused := k.commit(ctx, k.e.claims())
-		again = k.retryAfter(refused)
+		last = lastCommit{pace: time.After(commitPace), again: k.retryAfter(refused)}
 		if waiting.claim != nil {
 			waiting.done <- refused[waiting.claim]
 		}
+	}
+}
+
+// lastCommit is what the last commit has to say about the next one.
+type lastCommit struct {
+	pace  <-chan time.Time // nil when it was long enough ago
+	again <-chan time.Time // for what was refused; nil if nothing was
+}
+
+// awaitDue waits for a commit to be due, and returns the claim that waits for it, if one does. It reports
+// false when ctx has ended.
+func (k *committer) awaitDue(ctx context.Context, interval <-chan time.Time, last *lastCommit) (waiting flush, ok bool) {
+	for {
+		asked, urgent := k.asked, k.urgent
+		if last.pace != nil {
+			asked = nil
+		}
+		if last.again != nil {
+			asked, urgent = nil, nil // what was refused just now isn't worth a hurry
+		}
+		select {
+		case <-ctx.Done():
+			return flush{}, false
+		case <-last.pace:
+			last.pace = nil
+			continue
+		case waiting = <-k.flushes:
+		case <-interval:
+		case <-asked:
+		case <-urgent:
+		case <-last.again:
+		}
+		return waiting, true
 	}
 }
 
@@ -195,7 +227,7 @@ func (c *claim) committed(offset int64) {
 	c.counts.commits++
 	c.mu.Unlock()
 	if due {
-		c.e.committer.ask()
+		c.e.committer.ask(c)
 	}
 	if c.starved.Load() {
 		c.poke()

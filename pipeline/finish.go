@@ -38,7 +38,7 @@ func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
 	c.mu.Unlock()
 
 	if due {
-		c.e.committer.ask()
+		c.e.committer.ask(c)
 	}
 	if a.outcome == failed && changed {
 		c.afterFailure(a, msg.Position(), err, frozen)

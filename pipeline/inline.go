@@ -116,7 +116,7 @@ func (r *reader) settle(t *task) bool {
 	t.msg = nil
 	r.endRow()
 	if due {
-		r.e.committer.ask()
+		r.e.committer.ask(r.claim)
 	}
 	return true
 }

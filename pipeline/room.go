@@ -146,7 +146,7 @@ func (r *reader) backed() bool {
 func (r *reader) fullUp(err error) {
 	r.intake.due = errors.Is(err, offsets.ErrDue)
 	if r.intake.due {
-		r.e.committer.ask()
+		r.e.committer.ask(r.claim)
 	}
 	r.checkBlocked()
 }
