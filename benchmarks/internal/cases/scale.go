@@ -86,7 +86,7 @@ func slow(seconds float64) []Case {
 func latencies() []Case {
 	return []Case{{
 		Set: "latency", Name: "1 000 messages a second", Load: topic(8000), Workers: 100, Window: window, Probe: arm.ProbeLatency,
-		Rate: 1000, Rounds: 1, Short: true, Interval: time.Second, Limit: 20 * time.Second,
+		Rate: 1000, Short: true, Interval: time.Second, Limit: 20 * time.Second,
 		Arms: []string{arm.Sarama, arm.BurrowUnordered, arm.BurrowKey, arm.BurrowPartition, arm.Watermill},
 	}}
 }
