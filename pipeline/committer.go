@@ -12,8 +12,8 @@ import (
 const (
 	firstCommitRetry = 50 * time.Millisecond
 	lastCommitRetry  = 5 * time.Second
-	// commitPace is how long after a commit the next one is made, unless a window needs it. A request
-	// costs the broker and this process as much as some thousand messages that need no work.
+	// commitPace is how long after a commit the next one is made, unless a window needs it: a
+	// request costs the broker and this process far more than a message that needs no work.
 	commitPace = 10 * time.Millisecond
 )
 
