@@ -13,21 +13,31 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
+// refuse makes the broker refuse every commit, and returns how many it did.
+func (s *fakeSource) refuse() *atomic.Int64 {
+	var n atomic.Int64
+	s.verdict = func(source.Commit) error {
+		n.Add(1)
+		return errors.New("not now")
+	}
+	return &n
+}
+
+// trickle delivers n messages, one a millisecond.
+func (c *fakeClaim) trickle(n int) {
+	for offset := range n {
+		c.send(offset, 1, "")
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // A full batch asks for a commit at once, but not while the broker has just refused one.
 func TestBatchesDoNotHurryACommitThatWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(0)
-		src.claims[0].messages = make(chan stage.Message)
-		var tries atomic.Int64
-		src.verdict = func(source.Commit) error {
-			tries.Add(1)
-			return errors.New("not now")
-		}
+		tries := src.refuse()
 		_, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, DrainTimeout: time.Second}, ok)
-		for offset := range 2000 {
-			src.claims[0].send(offset, 1, "")
-			time.Sleep(time.Millisecond)
-		}
+		src.claims[0].trickle(2000)
 		if n := tries.Load(); n < 5 || n > 7 { // after 0, 50, 150, 350, 750 and 1550 ms
 			t.Errorf("tried %d times within 2 s", n)
 		}
@@ -41,12 +51,8 @@ func TestCommitsKeepAPaceUnlessAWindowNeedsRoom(t *testing.T) {
 	for _, c := range []struct{ window, least, most int }{{100, n / 10, n/10 + 2}, {1, n / 2, n + 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			src := newFakeSource(0)
-			src.claims[0].messages = make(chan stage.Message)
 			p, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, MaxInFlight: c.window}, ok)
-			for offset := range n {
-				src.claims[0].send(offset, 1, "")
-				time.Sleep(time.Millisecond)
-			}
+			src.claims[0].trickle(n)
 			time.Sleep(2 * commitPace)
 			if got := p.Stats().Partitions[0]; got.Committed != n-1 || got.Commits < int64(c.least) || got.Commits > int64(c.most) {
 				t.Errorf("with a window of %d: %d commits to %d, want %d to %d of them", c.window, got.Commits, got.Committed, c.least, c.most)
@@ -86,11 +92,7 @@ func TestACommitWithoutAnAnswerEndsAtItsTimeout(t *testing.T) {
 func TestTheLastCommitIsTriedAgainWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(10)
-		var tries atomic.Int64
-		src.verdict = func(source.Commit) error {
-			tries.Add(1)
-			return errors.New("not now")
-		}
+		tries := src.refuse()
 		_, stop := start(t, src, Config{CommitInterval: time.Hour, DrainTimeout: 10 * time.Second}, ok)
 		time.Sleep(time.Second)
 		if err := stop(); err == nil {

@@ -57,7 +57,6 @@ func TestACommitNeverGoesBackWhenAnAnswerWasLost(t *testing.T) {
 func TestARefusedCommitIsTriedAgainWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(0)
-		src.claims[0].messages = make(chan stage.Message)
 		var asked []time.Duration // guarded by the source's mutex
 		var began time.Time
 		src.verdict = func(source.Commit) error {

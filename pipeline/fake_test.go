@@ -51,18 +51,14 @@ func (s *fakeSource) Run(ctx context.Context, h source.Handler) error {
 
 func (s *fakeSource) Commit(ctx context.Context, commits []source.Commit) []error {
 	verdicts := make([]error, len(commits))
+	var unanswered error
 	if s.answer != nil {
-		if err := s.answer(ctx); err != nil {
-			for i := range verdicts {
-				verdicts[i] = err
-			}
-			return verdicts
-		}
+		unanswered = s.answer(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, c := range commits {
-		if s.verdict != nil {
+		if verdicts[i] = unanswered; unanswered == nil && s.verdict != nil {
 			verdicts[i] = s.verdict(c)
 		}
 		if verdicts[i] == nil {

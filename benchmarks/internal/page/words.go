@@ -36,7 +36,7 @@ How it is measured:
 - An arm must handle every message exactly once and have committed all of them at the end, or it is listed as failed. All fetch 1 MiB of a partition at a time.
 - **ideal** is the same waits in plain goroutines without Kafka: n workers that take the next message and wait, which is what n workers can do if consuming costs nothing.
   *Ideal by key* and *by partition* never overlap two messages of a key or partition.
-- A wait is a sleep that ends within a tenth of a millisecond, in Go and in Java. Go by itself ends sleeps by whole milliseconds while nothing else runs, and all of that millisecond at once, which no reply
+- A wait is a sleep that ends about a tenth of a millisecond late, in Go and in Java. Go by itself ends sleeps by whole milliseconds while nothing else runs, and all of that millisecond at once, which no reply
   from a network would do. So in all arms in Go, the ideals too, a timer of the kernel (timerfd) that Go waits for like for a connection goes off when a sleep should end.
 - **sarama loop** and **franz-go loop** handle a partition's messages one after the other. *Goroutine per message* and *lasting workers* are what people write on sarama
   and are **unsafe**: they mark each message when it is done, so that a crash loses what was unfinished before it.
