@@ -85,3 +85,27 @@ func TestADrainStartsNothingInItsSecondHalf(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAnOvertakenReaderHeldIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const window, messages = 100, 1_000
+		src := newFakeSource(messages)
+		began := time.Now()
+		var n atomic.Int64
+		_, stop := start(t, src, Config{Workers: 10, MaxInFlight: window, CommitInterval: time.Hour}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			if n.Add(1)%window == 0 {
+				time.Sleep(time.Second) // more fetched messages than the window takes come meanwhile
+			}
+			return m, nil
+		})
+		for n.Load() < messages && time.Since(began) < time.Minute {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(began); n.Load() < messages || took > 2*messages/window*time.Second {
+			t.Errorf("%d of %d messages are done after %v", n.Load(), messages, took)
+		}
+		if err := stop(); err != nil || src.last(0) != messages {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}

@@ -56,16 +56,14 @@ func (c *claim) startReader() {
 
 func (r *reader) run() {
 	defer r.exit()
+	r.goOn() // with what the reader before left
 	for !r.gone && !r.closing.Load() {
 		msg, err := r.next()
 		switch {
 		case err == nil:
 			r.take(msg)
 		case errors.Is(err, source.ErrWoken):
-			r.refill()
-			if !r.gone {
-				r.adjust()
-			}
+			r.goOn()
 		default:
 			r.revoked.Store(true)
 			r.closing.Store(true)

@@ -69,6 +69,14 @@ func (r *reader) refill() {
 	}
 }
 
+// goOn admits what is held while there is room, and asks the source for more or for less.
+func (r *reader) goOn() {
+	r.refill()
+	if !r.gone {
+		r.adjust()
+	}
+}
+
 // awaitCommit waits for the commit that gives room, if that comes soon. It spares a pause, which
 // lasts until Sarama looks again.
 func (r *reader) awaitCommit() {
