@@ -44,6 +44,7 @@ type claim struct {
 	failures    atomic.Int32 // messages failed in a row
 	heldNow     atomic.Int64 // messages that have no room in the window
 	outstanding atomic.Int64 // tasks that may hold a lane; the reader looks without the lock
+	shelved     atomic.Bool  // the shelf isn't empty
 
 	mu        sync.Mutex
 	live      tasks // queued, running and parked
@@ -52,8 +53,9 @@ type claim struct {
 	free      *task // tasks to use again, linked by behind
 	quickRun  int   // messages in a row, of those that were timed, that took next to no time
 	counts    counts
-	failure   error // of a message, the last one
-	commitErr error // the broker's last refusal, nil after a success
+	shelf     fifo[arrival] // admitted, and no tasks yet
+	failure   error         // of a message, the last one
+	commitErr error         // the broker's last refusal, nil after a success
 	frozen    *Error
 	frozenAt  time.Time
 	begun     bool  // the drain
@@ -122,69 +124,6 @@ func (c *claim) recycle(t *task) {
 	t.step.Store(0)
 	t.behind = c.free
 	c.free = t
-}
-
-// dispatch hands admitted messages to the workers, or to the lines of their keys.
-func (c *claim) dispatch(arrivals []arrival) {
-	var ready taskList
-	c.mu.Lock()
-	for i := range arrivals {
-		a := &arrivals[i]
-		t := c.newTask(a.msg, a.ticket)
-		if c.enlist(t, a.lane, a.laned) {
-			ready.push(t)
-		}
-	}
-	c.mu.Unlock()
-	if ready.head != nil {
-		c.e.pool.push(&c.queue, ready)
-	}
-}
-
-// enlist makes the task one of the claim's, behind those of its lane. It reports
-// whether the task may start. The claim's mutex is held.
-func (c *claim) enlist(t *task, lane uint64, laned bool) (ready bool) {
-	c.live.push(t)
-	t.listed = true
-	c.outstanding.Add(1)
-	t.lane, t.laned = lane, laned
-	if !laned {
-		return true
-	}
-	last := c.lanes.push(t)
-	if last == nil {
-		return true
-	}
-	last.follow = t
-	return false
-}
-
-// blocked tells whether a message must wait for another one of its lane.
-func (c *claim) blocked(msg stage.Message) bool {
-	if c.outstanding.Load() == 0 {
-		return false
-	}
-	lane, laned := c.laneOf(msg)
-	if !laned {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lanes.last(lane) != nil
-}
-
-// begin takes a queued task up. It reports false if the drain was quicker.
-func (c *claim) begin(t *task) bool {
-	if t.timed {
-		t.started = c.e.clock()
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.state != taskQueued || c.fenced.Load() {
-		return false
-	}
-	t.state, t.permit = taskRunning, true
-	return true
 }
 
 // poke wakes the reader to look at the claim's state.

@@ -50,6 +50,8 @@ func (c *claim) drain() {
 func (c *claim) beginDrain() {
 	c.mu.Lock()
 	c.begun = true
+	c.shelf = fifo[arrival]{} // it came after all that has begun
+	c.shelved.Store(false)
 	limit := c.drainLimit()
 	if c.queue.barred.Load() {
 		limit = math.MinInt64 // paused or frozen: the user wants nothing to start

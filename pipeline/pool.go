@@ -36,6 +36,7 @@ func (p *pool) push(q *queue, fresh taskList) {
 		return
 	}
 	q.fresh.join(fresh)
+	q.startable.Store(int64(q.fresh.n))
 	p.arrange(q)
 	p.serve()
 }
@@ -106,6 +107,7 @@ func (p *pool) discard(q *queue) {
 	q.closed = true
 	q.barred.Store(true)
 	q.fresh, q.early = taskList{}, nil
+	q.startable.Store(0)
 	p.arrange(q)
 }
 

@@ -23,6 +23,8 @@ type queue struct {
 	resting   bool // the claim's reader waits with a permit
 	overslept bool // the monitor saw it rest
 
+	startable atomic.Int64 // how many are in fresh, for those who look without the lock
+
 	barred atomic.Bool // held or closed, for those who look without the lock
 }
 
@@ -51,7 +53,9 @@ func (q *queue) pop() *task {
 		heap.Pop(&q.early)
 		return t
 	}
-	return q.fresh.pop()
+	t := q.fresh.pop()
+	q.startable.Store(int64(q.fresh.n))
+	return t
 }
 
 // oldest returns the first admitted of those that were not started, nil if there is none.
@@ -124,7 +128,10 @@ func (h *readyHeap) Pop() any {
 }
 
 // taskList is a first-in, first-out list linked through the tasks.
-type taskList struct{ head, tail *task }
+type taskList struct {
+	head, tail *task
+	n          int
+}
 
 func (l *taskList) push(t *task) {
 	t.behind = nil
@@ -134,6 +141,7 @@ func (l *taskList) push(t *task) {
 		l.tail.behind = t
 	}
 	l.tail = t
+	l.n++
 }
 
 // join puts another list behind.
@@ -143,6 +151,7 @@ func (l *taskList) join(other taskList) {
 		return
 	}
 	l.tail.behind = other.head
+	l.n += other.n
 	if other.tail != nil {
 		l.tail = other.tail
 	}
@@ -158,6 +167,7 @@ func (l *taskList) pop() *task {
 		l.tail = nil
 	}
 	t.behind = nil
+	l.n--
 	return t
 }
 
@@ -177,6 +187,7 @@ func (l *taskList) remove(t *task) bool {
 			l.tail = before
 		}
 		at.behind = nil
+		l.n--
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/vlab-research/burrow/offsets"
@@ -16,14 +17,6 @@ const readBatch = 64
 // arrivalBatch is how many messages a reader hands to the workers at once, while more
 // of them are ready. Workers wait for that moment, so it is short.
 const arrivalBatch = 16
-
-// arrival is an admitted message on its way to the workers.
-type arrival struct {
-	msg    stage.Message
-	ticket offsets.Ticket
-	lane   uint64 // meaningful if laned
-	laned  bool
-}
 
 // reader takes a claim's messages from the source and admits them to the window.
 // One goroutine at a time is a claim's reader, and only it admits.
@@ -122,6 +115,7 @@ func (r *reader) look() {
 func (r *reader) start(msg stage.Message, ticket offsets.Ticket) {
 	if r.inline.quick.Load() {
 		r.flush() // for the lanes to be known, and because what comes next may take long
+		r.clearShelf()
 		if r.mayRun(msg) {
 			r.runInline(msg, ticket)
 			return
@@ -148,6 +142,9 @@ func (r *reader) flush() {
 	r.dispatch(r.arrivals[:r.arrived])
 	clear(r.arrivals[:r.arrived])
 	r.arrived = 0
+	if r.e.pool.contended.Load() {
+		runtime.Gosched() // there is work for all workers; those whose waits are over come first
+	}
 }
 
 // rest says that the reader waits now, and may lose its permit meanwhile.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vlab-research/burrow/offsets"
+	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/stage"
 )
 
@@ -23,10 +24,10 @@ const (
 // intake is what the readers of a claim hand on to each other. Only the reader
 // touches it.
 type intake struct {
-	held   backlog // received, but the window has no room
-	due    bool    // a commit gives room
-	tired  bool    // of waiting for that commit
-	paused bool    // the source was asked to send no more
+	held   fifo[stage.Message] // received, but the window has no room
+	due    bool                // a commit gives room
+	tired  bool                // of waiting for that commit
+	paused bool                // the source was asked to send no more
 }
 
 // take admits a message and starts it, or holds it until the window has room.
@@ -50,7 +51,7 @@ func (r *reader) take(msg stage.Message) {
 // refill admits what is held while there is room.
 func (r *reader) refill() {
 	if r.fenced.Load() {
-		r.intake.held = backlog{}
+		r.intake.held = fifo[stage.Message]{}
 		r.heldNow.Store(0)
 	}
 	for !r.gone && r.intake.held.n > 0 {
@@ -61,6 +62,9 @@ func (r *reader) refill() {
 			return
 		}
 		r.intake.held.pop()
+		if r.intake.held.n == 0 {
+			r.intake.held = fifo[stage.Message]{} // one fetch's worth need not stay
+		}
 		r.intake.tired = false
 		r.heldNow.Store(int64(r.intake.held.n))
 		if err == nil {
@@ -177,4 +181,16 @@ func (c *claim) failedHead() (offset int64, failed bool) {
 func (c *claim) willPass(offset int64) bool {
 	const aLongTime = 100 * 365 * 24 * time.Hour
 	return c.tracker.Committable(c.e.cfg.Strategy, time.Now().Add(aLongTime)) >= offset
+}
+
+// sizeOf returns what a message counts for in the window's bytes.
+func sizeOf(msg stage.Message) int {
+	size := len(msg.Key()) + len(msg.Value())
+	if sized, ok := msg.(source.HeaderSizer); ok {
+		return size + sized.HeaderBytes()
+	}
+	for _, h := range msg.Headers() {
+		size += len(h.Key) + len(h.Value)
+	}
+	return size
 }

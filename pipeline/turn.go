@@ -38,7 +38,7 @@ func (r *reader) awaitTurn(msg stage.Message, ticket offsets.Ticket) bool {
 	ready := r.enlist(t, lane, laned)
 	r.mu.Unlock()
 	if ready {
-		r.e.pool.push(&r.queue, taskList{t, t})
+		r.e.pool.push(&r.queue, taskList{t, t, 1})
 	}
 	if !r.waitFor(t) {
 		r.turns.vain = min(max(2*r.turns.vain, firstDeaf), lastDeaf)

@@ -98,6 +98,11 @@ func (p *plan) drawWork(r func(string) roll) {
 		p.parking, p.timeout = 0.3, r("how long").span(20*time.Millisecond, 2*time.Second)
 		p.deadLetter, p.attempts, p.keys = true, 1, min(p.keys, 12)
 	}
+	if r("crowded").chance(0.1) { // for a while many more may start than there are workers
+		p.messages, p.keys, p.producing = 4*p.messages, oneOf(r("crowd"), 30, 100), time.Second
+		p.workers, p.window, p.windowBytes = min(p.workers, 2), 1000, 1<<20
+		p.work = min(p.work, 20*time.Millisecond)
+	}
 	if p.quick { // the reader runs messages itself only after many that were quick
 		p.messages *= 3
 		for _, rate := range []*float64{&p.tail, &p.failing, &p.poison, &p.panicking, &p.exiting, &p.parking} {
