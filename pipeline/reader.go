@@ -142,8 +142,8 @@ func (r *reader) flush() {
 	r.dispatch(r.arrivals[:r.arrived])
 	clear(r.arrivals[:r.arrived])
 	r.arrived = 0
-	if r.e.pool.contended.Load() {
-		runtime.Gosched() // there is work for all workers; those whose waits are over come first
+	if r.shelved.Load() {
+		runtime.Gosched() // enough is ready; workers whose waits are over come first
 	}
 }
 
