@@ -22,11 +22,14 @@ func (p *pool) mayKeep(q *queue, follow *task) bool {
 func (p *pool) isFair(q *queue) bool { return len(p.ready) == 0 || p.ready[0].taken >= q.taken }
 
 // next gives a permit back, if q isn't nil, and waits for the next message to
-// run, with its permit. It returns nil when the goroutine is needed no more.
-func (p *pool) next(w *worker, q *queue) *task {
+// run, with its permit. If the work on the queue's messages is quick, its last permit rests instead. It returns nil
+// when the goroutine is needed no more.
+func (p *pool) next(w *worker, q *queue, quick bool) *task {
 	p.mu.Lock()
 	if q != nil {
 		switch t := p.another(q); {
+		case t == nil && quick && q.taken == 1 && !q.waiting() && !q.closed:
+			p.lieDown(q)
 		case t == nil:
 			p.give(q)
 		case !t.callReader():

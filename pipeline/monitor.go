@@ -10,8 +10,8 @@ import (
 // takes over.
 const lookEvery = 200 * time.Microsecond
 
-// monitor watches the readers that run messages themselves. It sleeps, without a
-// timer, while all of them wait for their sources.
+// monitor watches the readers that run messages themselves, and the permits that rest. It sleeps while all
+// readers wait for their sources, without a timer if nothing rests.
 type monitor struct {
 	e       *engine
 	dormant atomic.Bool
@@ -22,7 +22,7 @@ func newMonitor(e *engine) *monitor {
 	return &monitor{e: e, wake: make(chan struct{}, 1)}
 }
 
-// stir wakes the monitor; called by a reader that got a message after waiting.
+// stir wakes the monitor; called by a reader that got a message after waiting, and when a permit begins to rest.
 func (m *monitor) stir() {
 	if m.dormant.Load() {
 		select {
@@ -39,11 +39,7 @@ func (m *monitor) run(ctx context.Context) {
 	for {
 		m.dormant.Store(true) // before looking, so that no reader stirs in vain
 		if m.quiet() {
-			select {
-			case <-m.wake:
-			case <-ctx.Done():
-				return
-			}
+			m.doze(ctx, timer)
 		}
 		m.dormant.Store(false)
 		timer.Reset(lookEvery)
@@ -59,11 +55,22 @@ func (m *monitor) run(ctx context.Context) {
 	}
 }
 
-// quiet tells whether no reader can be inside a message, or rest.
-func (m *monitor) quiet() bool {
-	if m.e.pool.rested.Load() {
-		return false
+// doze waits until it is stirred, or until a permit has rested for long.
+func (m *monitor) doze(ctx context.Context, timer *time.Timer) {
+	var overslept <-chan time.Time
+	if n := int(m.e.pool.rested.Load()); n > 0 {
+		timer.Reset(m.e.pool.restFor(n))
+		overslept = timer.C
 	}
+	select {
+	case <-m.wake:
+	case <-overslept:
+	case <-ctx.Done():
+	}
+}
+
+// quiet tells whether no reader can be inside a message.
+func (m *monitor) quiet() bool {
 	for _, c := range m.e.claims() {
 		if c.inline.word.Load()&1 == 1 || (c.inline.quick.Load() && !c.inline.waiting.Load() && !c.closing.Load()) {
 			return false

@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // pool shares the workers between the claims. A permit is the right to run one
@@ -15,14 +16,16 @@ type pool struct {
 	limit int
 	work  func(first *task) // runs on a goroutine of its own, and calls next until it says nil
 	wg    *sync.WaitGroup
+	clock func() time.Duration
+	stir  func() // wakes the monitor, to see to what rests
 
-	contended atomic.Bool // some claim waits for a permit
-	rested    atomic.Bool // some reader rests
+	contended atomic.Bool  // some claim waits for a permit
+	rested    atomic.Int64 // permits that rest
 
 	mu      sync.Mutex
 	taken   int // permits in use
 	ready   readyHeap
-	resting []*queue // of readers that wait with a permit, longest first
+	resting []*queue // those with a permit that rests, longest first
 	turns   uint64
 	idle    []*worker // goroutines without a message, most recent last
 	closed  bool

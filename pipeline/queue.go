@@ -3,6 +3,7 @@ package pipeline
 import (
 	"container/heap"
 	"sync/atomic"
+	"time"
 
 	"github.com/vlab-research/burrow/offsets"
 )
@@ -19,9 +20,9 @@ type queue struct {
 	held    hold       // why nothing fresh starts for now; 0 if nothing holds it
 	closed  bool       // nothing fresh starts any more
 
-	draining  bool // nothing holds it any more
-	resting   bool // the claim's reader waits with a permit
-	overslept bool // the monitor saw it rest
+	draining     bool          // nothing holds it any more
+	resting      bool          // one of its permits rests
+	restingSince time.Duration // by the engine's clock
 
 	startable atomic.Int64 // how many are in fresh, for those who look without the lock
 

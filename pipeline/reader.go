@@ -154,7 +154,6 @@ func (r *reader) rest() {
 	}
 	if r.permit {
 		r.e.pool.rest(&r.queue)
-		r.e.monitor.stir()
 	}
 }
 

@@ -47,6 +47,61 @@ func TestAPermitThatRestsIsNoLoss(t *testing.T) {
 	}
 }
 
+// A partition with slow messages wants every worker, and the quick one of the other has just run dry.
+func TestQuickWorkKeepsAPermitWhileItsSourceFetches(t *testing.T) {
+	const workers = 2 * restingShare
+	for name, feed := range map[string]func(*Pipeline, *fakeClaim) (next int){
+		"of a reader": func(_ *Pipeline, c *fakeClaim) int { return c.warm("") },
+		"of a worker": func(p *Pipeline, c *fakeClaim) (next int) { // which has just shown that the work is quick
+			synctest.Wait()
+			for quick := &p.claimOf("t", 0).inline.quick; !quick.Load(); next++ {
+				c.send(next, 1, "k")
+				synctest.Wait()
+			}
+			return next
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoomySource(2)
+				var slow atomic.Int64
+				var at atomic.Pointer[time.Time] // when the quick partition's last message ran
+				p, stop := start(t, src, Config{Workers: workers}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+					if m.Position().Partition == 1 {
+						slow.Add(1)
+						time.Sleep(time.Second)
+						slow.Add(-1)
+					} else {
+						at.Store(new(time.Now()))
+					}
+					return m, nil
+				})
+				next := feed(p, src.claims[0])
+				synctest.Wait()
+				src.claims[1].send(0, 2*workers, "")
+				time.Sleep(restMost / 2)
+				src.claims[0].send(next, 1, "")
+				sent := time.Now()
+				time.Sleep(restMost / 4)
+				if waited := at.Load().Sub(sent); waited != 0 {
+					t.Errorf("the quick message waited; it ran %v after it came", waited)
+				}
+				if n := slow.Load(); n != workers-1 {
+					t.Errorf("%d slow messages run", n)
+				}
+				time.Sleep(2 * restMost)
+				if n := slow.Load(); n != workers {
+					t.Errorf("%d slow messages run once the permit has rested for long", n)
+				}
+				noPermitIsGone(t, p)
+				if err := stop(); err != nil || src.last(0) != int64(next+1) || src.last(1) != 2*workers {
+					t.Errorf("%v, committed %d and %d", err, src.last(0), src.last(1))
+				}
+			})
+		})
+	}
+}
+
 func TestAWindowThatOnlyACommitFillsHardlyPauses(t *testing.T) {
 	for _, c := range []struct {
 		commit   time.Duration

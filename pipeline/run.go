@@ -72,9 +72,9 @@ func newEngine(ctx context.Context, p *Pipeline) *engine {
 	e.assigned.Store(-1)
 	e.idle = sync.NewCond(&e.mu)
 	e.list.Store(new([]*claim))
-	e.pool = &pool{limit: p.cfg.Workers, work: e.work, wg: &e.wg}
 	e.committer = newCommitter(e)
 	e.monitor = newMonitor(e)
+	e.pool = &pool{limit: p.cfg.Workers, work: e.work, wg: &e.wg, clock: e.clock, stir: e.monitor.stir}
 	return e
 }
 

@@ -25,7 +25,7 @@ func (e *engine) carryOn(t *task, err error) {
 func (e *engine) runTask(w *worker, t *task) (next *task) {
 	c := t.claim
 	if !c.begin(t) {
-		return e.pool.next(w, &c.queue)
+		return e.pool.next(w, &c.queue, false)
 	}
 	running := true
 	defer func() {
@@ -52,9 +52,9 @@ func (e *engine) complete(w *worker, t *task, err error) *task {
 		e.pool.pushEarly(&c.queue, follow)
 	}
 	if !permit {
-		return e.pool.next(w, nil)
+		return e.pool.next(w, nil, false)
 	}
-	return e.pool.next(w, &c.queue)
+	return e.pool.next(w, &c.queue, c.inline.quick.Load())
 }
 
 // retire settles a task whose goroutine ends, and passes on what it holds.
