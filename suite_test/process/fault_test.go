@@ -128,8 +128,13 @@ func TestAStoppedProcessIsFencedWhenItGoesOn(t *testing.T) {
 	}
 	// What it had in flight when it was stopped, and what it had not committed.
 	_, after := g.ended(t)
-	if bound := 8 + int(commitInterval/(20*time.Millisecond))*8 + 8; after > bound {
-		t.Errorf("%d messages repeated, want at most %d", after, bound)
+	uncommitted := func(work time.Duration) int { return 8 + int(commitInterval/work)*8 }
+	if bound := uncommitted(20 * time.Millisecond); before > bound {
+		t.Errorf("%d messages repeated, want at most %d", before, bound)
+	}
+	// When it comes back, what it still ran; and its heir's, should that hear too late of the rebalance.
+	if bound := 8 + uncommitted(2*time.Millisecond); after-before > bound {
+		t.Errorf("%d messages repeated when it came back, want at most %d", after-before, bound)
 	}
 	t.Logf("0 lost, %d repeated when the session ended, %d in all", before, after)
 }
