@@ -73,7 +73,7 @@ func (h HeadOfLine) withDefaults() HeadOfLine {
 // takes no more for want of room, most of the window lies behind that message, and of
 // what lies there and doesn't wait for its lane nine of ten are resolved. The claim's mutex is held.
 func (c *claim) isHeadOfLine() bool {
-	if !c.starved.Load() || c.tracker.FillUnresolved() <= resumeAt {
+	if !c.starved.Load() || c.tracker.FillUnresolved() <= relieveAt {
 		return false
 	}
 	usage := c.tracker.Usage()

@@ -91,6 +91,7 @@ func (r *reader) next() (stage.Message, error) {
 	}
 	r.flush()
 	r.rest()
+	r.intake.waited = 0
 	r.inline.waiting.Store(true)
 	msg, err = r.src.Receive(r.wake)
 	r.inline.waiting.Store(false)

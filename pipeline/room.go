@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/vlab-research/burrow/offsets"
@@ -9,24 +10,30 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
-// commitPatience is how long a reader waits for a commit that gives room before it pauses the
-// source. Sarama waits for it, and with it the other partitions of the broker.
-const commitPatience = 20 * time.Millisecond
-
-// Shares of the window at which the source is asked to pause and to go on. They are
-// close together because a Sarama consumer whose partitions are all paused naps for
-// 100 ms: what is queued must last for that and for the next fetch.
+// A reader that has no room waits for it before it has the source paused: a Sarama consumer whose partitions are all
+// paused naps for 100 ms, and a resumed one is asked for only when the long poll for the others ends. But
+// Sarama fetches nothing for a broker's other partitions while it waits for a reader.
 const (
-	pauseAt  = 0.8
-	resumeAt = 0.75
+	// patience is how long a reader waits in all, of what one fetch brought, while others wait for the source.
+	patience = 20 * time.Millisecond
+	// lonePatience is how long it waits for any room while none does.
+	lonePatience = 50 * time.Millisecond
+)
+
+// Shares of the window at which a claim is backed up, so that its reader can wait for the source's sake, and at which it is
+// so no more. What is queued then must last for Sarama's nap or long poll, and for the next fetch.
+const (
+	backedAt  = 0.8
+	relieveAt = 0.75
 )
 
 // intake is what the readers of a claim hand on to each other. Only the reader
 // touches it.
 type intake struct {
 	held   fifo[stage.Message] // received, but the window has no room
-	due    bool                // a commit gives room
-	tired  bool                // of waiting for that commit
+	backed bool                // too full
+	waited time.Duration       // for room, of what one fetch brought, while others waited for the source
+	tired  bool                // of waiting for room, until the claim is relieved
 	paused bool                // the source was asked to send no more
 }
 
@@ -42,7 +49,7 @@ func (r *reader) take(msg stage.Message) {
 	r.heldNow.Store(int64(r.intake.held.n))
 	r.starved.Store(true)
 	r.refill() // room may have come before starved was set
-	r.awaitCommit()
+	r.awaitRoom()
 	if !r.gone {
 		r.adjust()
 	}
@@ -65,7 +72,6 @@ func (r *reader) refill() {
 		if r.intake.held.n == 0 {
 			r.intake.held = fifo[stage.Message]{} // one fetch's worth need not stay
 		}
-		r.intake.tired = false
 		r.heldNow.Store(int64(r.intake.held.n))
 		if err == nil {
 			r.start(msg, ticket)
@@ -81,32 +87,55 @@ func (r *reader) goOn() {
 	}
 }
 
-// awaitCommit waits for the commit that gives room, if that comes soon. It spares a pause, which
-// lasts until Sarama looks again.
-func (r *reader) awaitCommit() {
-	if !r.mayAwaitCommit() {
+// awaitRoom waits for room in the window, if that comes soon.
+func (r *reader) awaitRoom() {
+	if !r.mayAwaitRoom() {
 		return
 	}
-	timer := time.NewTimer(commitPatience)
+	began := time.Now()
+	timer := time.NewTimer(r.patience())
 	defer timer.Stop()
-	for r.mayAwaitCommit() {
+	for over := false; r.mayAwaitRoom(); {
+		if over {
+			r.intake.tired = true
+			break
+		}
 		r.flush()
 		r.rest()
 		select {
 		case <-r.wake:
 		case <-timer.C:
-			r.intake.tired = true
+			over = true
 		}
 		r.getUp()
-		if !r.intake.tired {
-			r.refill()
-		}
+		r.refill()
+	}
+	switch {
+	case r.gone:
+	case r.othersWait():
+		r.intake.waited += time.Since(began)
+	default:
+		r.intake.waited = 0
 	}
 }
 
-// mayAwaitCommit looks at what the readers hand on only if this one is the reader still.
-func (r *reader) mayAwaitCommit() bool {
-	return !r.gone && !r.closing.Load() && r.intake.held.n > 0 && r.intake.due && !r.intake.tired
+// mayAwaitRoom looks at what the readers hand on only if this one is the reader still.
+func (r *reader) mayAwaitRoom() bool {
+	return !r.gone && !r.closing.Load() && r.intake.held.n > 0 && !r.intake.tired
+}
+
+func (r *reader) patience() time.Duration {
+	if r.othersWait() {
+		return patience - r.intake.waited
+	}
+	return lonePatience
+}
+
+// othersWait tells whether the reader of another claim waits for the source, and has room for what it may bring.
+func (r *reader) othersWait() bool {
+	return slices.ContainsFunc(r.e.claims(), func(c *claim) bool {
+		return c != r.claim && c.inline.waiting.Load() && !c.starved.Load()
+	})
 }
 
 // admit takes a message into the window and starts it; false if there is no room.
@@ -123,20 +152,17 @@ func (r *reader) admit(msg stage.Message) bool {
 	return true
 }
 
-// adjust asks the source to pause before the window is full, and to go on when there
-// is room again. Behind a failed message it reads on, because only a full
-// window says that there is no way on.
+// adjust asks the source to pause when the reader has no room and is tired of waiting for it, and to go on when there
+// is room again.
 func (r *reader) adjust() {
 	backed := r.backed()
 	if backed && !r.starved.Swap(true) {
 		backed = r.backed() // room may have come before starved was set
 	}
 	r.starved.Store(backed)
-	if backed && r.intake.held.n == 0 {
-		_, failed := r.failedHead()
-		backed = !failed
-	}
-	pause := backed || r.e.paused.Load() || r.isFrozen()
+	r.intake.backed = backed
+	r.intake.tired = r.intake.tired && backed
+	pause := r.intake.tired || r.e.paused.Load() || r.isFrozen()
 	if pause == r.intake.paused {
 		return
 	}
@@ -151,13 +177,12 @@ func (r *reader) adjust() {
 // backed tells whether the window is too full, or has been and has no room again yet.
 func (r *reader) backed() bool {
 	used := r.tracker.FillUnresolved()
-	return r.intake.held.n > 0 || used >= pauseAt || (r.intake.paused && used > resumeAt)
+	return r.intake.held.n > 0 || used >= backedAt || (r.intake.backed && used > relieveAt)
 }
 
 // fullUp sees to it that a full window doesn't stay so for want of a commit, or in silence.
 func (r *reader) fullUp(err error) {
-	r.intake.due = errors.Is(err, offsets.ErrDue)
-	if r.intake.due {
+	if errors.Is(err, offsets.ErrDue) {
 		r.e.committer.ask(r.claim)
 	}
 	r.checkBlocked()

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vlab-research/burrow/stage"
+)
+
+// slowly is a handler under which room comes often.
+func slowly(_ context.Context, m stage.Message) (stage.Message, error) {
+	time.Sleep(5 * time.Millisecond)
+	return m, nil
+}
+
+// isPaused tells whether the source was asked to send no more of a claim.
+func isPaused(c *fakeClaim) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused
+}
+
+func TestWhileNoClaimWaitsForTheSourceNoneIsPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(10_000, 10_000)
+		_, stop := start(t, src, Config{Workers: 40, Ordering: Unordered, MaxInFlight: 100}, slowly)
+		time.Sleep(time.Second)
+		for _, c := range src.claims {
+			if c.mu.Lock(); c.pauses != 0 {
+				t.Errorf("partition %d was paused %d times", c.partition, c.pauses)
+			}
+			if n := len(c.messages); n < 5000 || n > 7000 {
+				t.Errorf("%d messages of partition %d are left in the source", n, c.partition)
+			}
+			c.mu.Unlock()
+		}
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || src.last(0) != 10_000 || src.last(1) != 10_000 {
+			t.Errorf("%v, committed %d and %d", err, src.last(0), src.last(1))
+		}
+	})
+}
+
+// The other's messages don't wait for long, though one after the other of this claim finds room.
+func TestAClaimWithoutRoomIsPausedSoonIfAnotherWaitsForTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(10_000, 0)
+		p, stop := start(t, src, Config{Workers: 20, Ordering: Unordered, MaxInFlight: 100}, slowly)
+		time.Sleep(patience / 2)
+		if isPaused(src.claims[0]) {
+			t.Error("paused at once")
+		}
+		time.Sleep(2 * patience) // it may begin before the other waits
+		if s := p.Stats().Partitions[0]; !isPaused(src.claims[0]) || len(src.claims[0].messages) != 0 {
+			t.Errorf("it is not paused, or not read: %+v", s)
+		}
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || src.last(0) != 10_000 {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}
+
+func TestAClaimThatGetsNoRoomIsPausedThoughNoOtherWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, gate := newFakeSource(1000), make(chan struct{})
+		_, stop := start(t, src, Config{Workers: 10, Ordering: Unordered, MaxInFlight: 100}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+			<-gate
+			return m, nil
+		})
+		time.Sleep(lonePatience - time.Millisecond)
+		if isPaused(src.claims[0]) {
+			t.Error("paused at once")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if !isPaused(src.claims[0]) || len(src.claims[0].messages) != 0 {
+			t.Errorf("%v after its window was full it is not paused, or not read", lonePatience)
+		}
+		close(gate)
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || src.last(0) != 1000 || isPaused(src.claims[0]) {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}
+
+// What is left of its patience is for one fetch, not for all of them.
+func TestAReaderThatHadAllOfAFetchIsPatientAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoomySource(2)
+		_, stop := start(t, src, Config{Workers: 100, Ordering: Unordered, MaxInFlight: 100}, slowly)
+		for fetch := range 20 { // each takes the reader a part of its patience
+			src.claims[0].send(200*fetch, 200, "")
+			time.Sleep(30 * time.Millisecond)
+		}
+		if n := src.claims[0].pauses; n != 0 {
+			t.Errorf("%d pauses", n)
+		}
+		if err := stop(); err != nil || src.last(0) != 4000 {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}
