@@ -55,13 +55,23 @@ func (c *claim) add(a *arrival, ready *taskList) {
 // held, so that nothing overtakes them on their way to the pool.
 func (c *claim) unshelve(most int) {
 	var ready taskList
-	for wanted := most - int(c.queue.startable.Load()); c.shelf.n > 0 && ready.n < wanted; {
+	wanted := most - int(c.queue.startable.Load())
+	c.touch(wanted)
+	for c.shelf.n > 0 && ready.n < wanted {
 		a := c.shelf.pop()
 		c.add(&a, &ready)
 	}
 	c.shelved.Store(c.shelf.n > 0)
 	if ready.head != nil {
 		c.e.pool.push(&c.queue, ready)
+	}
+}
+
+// touch reads the messages that are next on the shelf. They are cold memory by now: read one right after the other, they
+// are fetched from it at the same time, while each handler would wait for its own.
+func (c *claim) touch(n int) {
+	for i := range min(n, readyMost, c.shelf.n) {
+		_ = c.shelf.at(i).msg.Position()
 	}
 }
 

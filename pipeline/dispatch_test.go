@@ -136,6 +136,9 @@ func TestFifo(t *testing.T) {
 		if q.n != len(model) {
 			t.Fatalf("%d of %d", q.n, len(model))
 		}
+		if n := random.IntN(i + 1); n < q.n && *q.at(n) != model[n] {
+			t.Fatalf("%d is at %d, want %d", *q.at(n), n, model[n])
+		}
 	}
 	for q.n > 0 {
 		q.pop()

@@ -20,6 +20,9 @@ func (q *fifo[T]) push(x T) {
 
 func (q *fifo[T]) front() T { return q.ring[q.head] }
 
+// at returns the element that is n pops away.
+func (q *fifo[T]) at(n int) *T { return &q.ring[(q.head+n)&(len(q.ring)-1)] }
+
 func (q *fifo[T]) pop() T {
 	var none T
 	x := q.ring[q.head]
