@@ -132,3 +132,21 @@ func TestWhatWasCommittedPastMakesRoomWhenItIsDone(t *testing.T) {
 		}
 	})
 }
+
+func TestNothingWaitsForItsCommitLongerThanTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoomySource(1)
+		_, stop := start(t, src, Config{CommitInterval: time.Second}, ok)
+		for n := range 500 { // at all times between two commits
+			src.claims[0].send(n, 1, "")
+			time.Sleep(time.Second - time.Microsecond)
+			if last := src.last(0); last != int64(n+1) {
+				t.Fatalf("committed %d at the end of the interval in which message %d was resolved", last, n)
+			}
+			time.Sleep(time.Duration(n%97) * time.Millisecond)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

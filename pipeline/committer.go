@@ -52,7 +52,7 @@ func (k *committer) ask(c *claim) {
 
 // run commits until ctx ends.
 func (k *committer) run(ctx context.Context) {
-	interval := time.NewTicker(k.e.cfg.CommitInterval)
+	interval := time.NewTicker(tickOf(k.e.cfg.CommitInterval))
 	defer interval.Stop()
 	var last lastCommit
 	for {
@@ -67,6 +67,9 @@ func (k *committer) run(ctx context.Context) {
 		}
 	}
 }
+
+// tickOf returns how often to commit for nothing to wait longer than the interval, though timers go off late.
+func tickOf(interval time.Duration) time.Duration { return interval - interval/100 }
 
 // lastCommit is what the last commit has to say about the next one.
 type lastCommit struct {

@@ -53,7 +53,7 @@ func TestAFencedClaimEndsItsContextsAtOnceAndStartsNothingMore(t *testing.T) {
 					}
 					return nil, ctx.Err()
 				})
-				time.Sleep(2*time.Second - time.Nanosecond)
+				time.Sleep(tickOf(2*time.Second) - time.Nanosecond)
 				if s := p.Stats().Partitions[0]; s.InFlight == 0 || s.Queued == 0 || s.Held == 0 {
 					t.Errorf("there is nothing to end: %+v", s)
 				}
