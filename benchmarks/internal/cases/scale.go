@@ -110,7 +110,7 @@ func memory() []Case {
 		{
 			Set: "memory", Name: "a window of 10 000 with 10 000 workers", Work: load.Work{Sleep: 100 * time.Millisecond},
 			Load:    load.Topic{Messages: held, Partitions: 1, Bytes: 100},
-			Workers: 10_000, Window: window, Rounds: 1, Short: true, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
+			Workers: 10_000, Window: window, Short: true, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
 		},
 	}
 }

@@ -66,13 +66,17 @@ func grid(seconds float64) (all []Case) {
 	measured := waiting(seconds)
 	for _, work := range GridWork() {
 		for _, workers := range GridWorkers() {
+			crowded, length := work.Waits() && workers >= 1000, seconds
+			if crowded { // it takes a part of a second to get up to speed
+				length *= 2
+			}
 			c := Case{
-				Set: "grid", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, seconds)), Work: work,
+				Set: "grid", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, length)), Work: work,
 				Workers: workers, Window: windowFor(workers), Rounds: 1, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
 			}
 			if !work.Waits() {
 				c.Arms[0] = arm.Sarama
-			} else if workers >= 1000 {
+			} else if crowded {
 				c.Rounds = 0 // CPU is what limits them, and that swings
 			}
 			if workers == 100 || workers == 1000 {

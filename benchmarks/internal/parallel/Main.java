@@ -147,6 +147,7 @@ public class Main {
     private final long[] totals;
     private final AtomicLong[] counts;
     private final AtomicLong[] sums;
+    private final AtomicLong startedCount = new AtomicLong();
     private final AtomicInteger left = new AtomicInteger();
     private final AtomicInteger inFlight = new AtomicInteger();
     private final AtomicInteger peak = new AtomicInteger();
@@ -188,6 +189,9 @@ public class Main {
       if (!begun.get()) {
         begin(record.partition());
       }
+      if (counted(record.partition())) {
+        startedCount.incrementAndGet();
+      }
       long nanos = workOf(record.partition(), record.offset());
       if (nanos > 0) {
         peak.accumulateAndGet(inFlight.incrementAndGet(), Math::max);
@@ -213,7 +217,7 @@ public class Main {
       boolean ramped = firstAt != 0 && System.nanoTime() - firstAt >= ramp || counts[partition].get() * 4 > totals[partition];
       if (ramped && begun.compareAndSet(false, true)) {
         beganCPU = cpu();
-        skipped = ramp > 0 ? counted() : 0;
+        skipped = ramp > 0 ? startedCount.get() : 0; // what is in flight began outside of the measured part
         beganAt = System.nanoTime();
       }
     }
