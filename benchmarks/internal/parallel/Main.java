@@ -147,7 +147,7 @@ public class Main {
     private final long[] totals;
     private final AtomicLong[] counts;
     private final AtomicLong[] sums;
-    private final AtomicLong startedCount = new AtomicLong();
+    private final AtomicLong startSum = new AtomicLong(); // when those in flight began, added up
     private final AtomicInteger left = new AtomicInteger();
     private final AtomicInteger inFlight = new AtomicInteger();
     private final AtomicInteger peak = new AtomicInteger();
@@ -189,16 +189,16 @@ public class Main {
       if (!begun.get()) {
         begin(record.partition());
       }
-      if (counted(record.partition())) {
-        startedCount.incrementAndGet();
-      }
       long nanos = workOf(record.partition(), record.offset());
       if (nanos > 0) {
         peak.accumulateAndGet(inFlight.incrementAndGet(), Math::max);
-        long until = System.nanoTime() + nanos;
+        long startedAt = System.nanoTime() - firstAt;
+        startSum.addAndGet(startedAt);
+        long until = startedAt + firstAt + nanos;
         for (long rest = nanos; rest > 0; rest = until - System.nanoTime()) {
           LockSupport.parkNanos(rest);
         }
+        startSum.addAndGet(-startedAt);
         inFlight.decrementAndGet();
       }
       int p = record.partition();
@@ -217,9 +217,15 @@ public class Main {
       boolean ramped = firstAt != 0 && System.nanoTime() - firstAt >= ramp || counts[partition].get() * 4 > totals[partition];
       if (ramped && begun.compareAndSet(false, true)) {
         beganCPU = cpu();
-        skipped = ramp > 0 ? startedCount.get() : 0; // what is in flight began outside of the measured part
+        skipped = ramp > 0 ? counted() + doneOf(inFlight.get()) : 0;
         beganAt = System.nanoTime();
       }
+    }
+
+    /** How many messages' work is done of those in flight: they may all be about to end, or have begun just now. */
+    private long doneOf(int flying) {
+      long each = random ? sleep / 2 : sleep;
+      return each == 0 ? 0 : Math.max(0, Math.min(flying, (flying * (System.nanoTime() - firstAt) - startSum.get()) / each));
     }
 
     private long counted() {
