@@ -111,23 +111,36 @@ type layer struct {
 // wrap puts the middleware around the stage and returns what they say of themselves,
 // outermost first.
 func wrap(s stage.Stage, mws []stage.Middleware, where string) (stage.Stage, []layer) {
-	layers := make([]layer, len(mws))
-	for i, mw := range slices.Backward(mws) {
-		layers[i].where = where
+	var layers []layer
+	for _, mw := range slices.Backward(mws) {
 		wrapped := mw(s)
-		if wrapped == nil {
-			layers[i].err = errors.New("a middleware returned no stage")
-			continue
+		layers = append(layersOf(wrapped, where), layers...)
+		if wrapped != nil {
+			s = wrapped
 		}
-		if named, ok := wrapped.(interface{ MiddlewareName() string }); ok {
-			layers[i].name = named.MiddlewareName()
-		}
-		if checked, ok := wrapped.(interface{ MiddlewareError() error }); ok {
-			layers[i].err = checked.MiddlewareError()
-		}
-		s = wrapped
 	}
 	return s, layers
+}
+
+// layersOf returns what a wrapped stage says of its middleware: one, or those of a [stage.Chain].
+func layersOf(wrapped stage.Stage, where string) (layers []layer) {
+	if chain, ok := wrapped.(interface{ Layers() []stage.Stage }); ok {
+		for _, s := range chain.Layers() {
+			layers = append(layers, layersOf(s, where)...)
+		}
+		return layers
+	}
+	l := layer{where: where}
+	if wrapped == nil {
+		l.err = errors.New("a middleware returned no stage")
+	}
+	if named, ok := wrapped.(interface{ MiddlewareName() string }); ok {
+		l.name = named.MiddlewareName()
+	}
+	if checked, ok := wrapped.(interface{ MiddlewareError() error }); ok {
+		l.err = checked.MiddlewareError()
+	}
+	return []layer{l}
 }
 
 // misplaced are pairs of middleware, outer and inner, that can't be meant.

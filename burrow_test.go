@@ -81,7 +81,13 @@ func TestBuildNamesTheMethodOfEveryMistake(t *testing.T) {
 			},
 		},
 		"empty middleware": {valid().Use(func(stage.Stage) stage.Stage { return nil }), []string{"Use: a middleware returned no stage"}},
-		"bad middleware":   {valid().Use(middleware.Timeout(-1)), []string{"Use: middleware: timeout"}},
+		"a chain": {
+			valid().Use(stage.Chain(again, stage.Chain(dlq, nil), func(stage.Stage) stage.Stage { return nil }, middleware.Timeout(-1))),
+			[]string{
+				"Use: retry is outside deadletter", "Use: stage.Chain: middleware 2 is nil", "Use: stage.Chain: middleware 3 returned no stage", "Use: middleware: timeout",
+			},
+		},
+		"bad middleware": {valid().Use(middleware.Timeout(-1)), []string{"Use: middleware: timeout"}},
 		"types": {burrow.New().From(memorySource()).Stage(stage.Decode(decodeInvoice)).Stage(stage.Named("save", stage.Handle(save))),
 			[]string{`stage 2 "save" takes burrow_test.order, stage 1 "decode" gives burrow_test.invoice`}},
 		"not decoded":          {burrow.New().From(memorySource()).Stage(stage.Handle(save)), []string{`stage 1 "handle" takes burrow_test.order, but no stage before it decodes the message`}},

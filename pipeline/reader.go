@@ -21,9 +21,9 @@ const arrivalBatch = 16
 // reader takes a claim's messages from the source and admits them to the window.
 // One goroutine at a time is a claim's reader, and only it admits.
 //
-// A claim is always read, because Sarama fetches for all partitions of a broker
-// in one loop, which waits for the slowest reader of them. What has no room in the
-// window is held here, and the source is asked to pause.
+// Sarama fetches for all partitions of a broker in one loop, which waits for the slowest reader of them.
+// So a reader's patience with a window that has no room ends. What has none by then is held here, and the
+// source is asked to pause.
 type reader struct {
 	*claim
 	arrivals [arrivalBatch]arrival // admitted, and not handed on yet

@@ -20,8 +20,9 @@ const (
 	lonePatience = 50 * time.Millisecond
 )
 
-// Shares of the window at which a claim is backed up, so that its reader can wait for the source's sake, and at which it is
-// so no more. What is queued then must last for Sarama's nap or long poll, and for the next fetch.
+// A claim is backed up when so much of its window is unresolved, and relieved when it is so little again: then it is
+// resumed, and the readers that wait for room give way to it. What is queued by then must last for Sarama's nap or
+// long poll, and for the next fetch.
 const (
 	backedAt  = 0.8
 	relieveAt = 0.75
@@ -95,21 +96,26 @@ func (r *reader) awaitRoom() {
 	began := time.Now()
 	timer := time.NewTimer(r.patience())
 	defer timer.Stop()
-	for over := false; r.mayAwaitRoom(); {
-		if over {
-			r.intake.tired = true
-			break
-		}
+	for r.mayAwaitRoom() {
 		r.flush()
 		r.rest()
+		over := false
 		select {
 		case <-r.wake:
 		case <-timer.C:
 			over = true
 		}
 		r.getUp()
-		r.refill()
+		r.refill() // in any case: room may have come at the same moment
+		if over && r.mayAwaitRoom() {
+			r.intake.tired = true
+		}
 	}
+	r.noteWait(began)
+}
+
+// noteWait counts what was waited against the reader's patience, while others wait for the source.
+func (r *reader) noteWait(began time.Time) {
 	switch {
 	case r.gone:
 	case r.othersWait():
@@ -124,6 +130,7 @@ func (r *reader) mayAwaitRoom() bool {
 	return !r.gone && !r.closing.Load() && r.intake.held.n > 0 && !r.intake.tired
 }
 
+// patience returns how long the reader may wait for room from now on.
 func (r *reader) patience() time.Duration {
 	if r.othersWait() {
 		return patience - r.intake.waited

@@ -37,16 +37,6 @@ var errNoFunc = errors.New("stage: the function is nil")
 // the pipeline is built.
 type Middleware func(next Stage) Stage
 
-// Chain joins middleware into one; the first is the outermost.
-func Chain(mws ...Middleware) Middleware {
-	return func(next Stage) Stage {
-		for i := len(mws) - 1; i >= 0; i-- {
-			next = mws[i](next)
-		}
-		return next
-	}
-}
-
 // Skip is returned by a stage to say that a message needs no more work: it is
 // resolved and later stages don't run. Like [io/fs.SkipDir] it is a control
 // value, not a failure. Wrapping it keeps its meaning.

@@ -118,7 +118,7 @@ func memory() []Case {
 // keepers know what may be committed; they consume nothing.
 func keepers() []Case {
 	return []Case{{
-		Set: "keepers", Name: "what may be committed", Rounds: 1, Short: true, Probe: arm.ProbeKeeper,
+		Set: "keepers", Name: "what may be committed", Short: true, Probe: arm.ProbeKeeper,
 		Arms: []string{arm.KeepWindow, arm.KeepPlain, arm.KeepMap, arm.KeepUncapped, arm.KeepCapped},
 	}}
 }

@@ -66,25 +66,7 @@ func grid(seconds float64) (all []Case) {
 	measured := waiting(seconds)
 	for _, work := range GridWork() {
 		for _, workers := range GridWorkers() {
-			crowded, length := work.Waits() && workers >= 1000, seconds
-			if crowded { // it takes a part of a second to get up to speed
-				length *= 2
-			}
-			c := Case{
-				Set: "grid", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, length)), Work: work,
-				Workers: workers, Window: windowFor(workers), Rounds: 1, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
-			}
-			if !work.Waits() {
-				c.Arms[0] = arm.Sarama
-			} else if crowded {
-				c.Rounds = 0 // CPU is what limits them, and that swings
-			}
-			if workers == 100 || workers == 1000 {
-				c.Arms = append(c.Arms, arm.ParallelUnordered)
-			}
-			if workers == 100 {
-				c.Arms = append(c.Arms, arm.ParallelKey)
-			}
+			c := pair(work, workers, seconds)
 			twice := !work.Waits() && workers == 100
 			for _, m := range measured {
 				twice = twice || (m.Work == work && m.Workers == workers)
@@ -95,6 +77,31 @@ func grid(seconds float64) (all []Case) {
 		}
 	}
 	return all
+}
+
+// pair is one case of the grid.
+func pair(work load.Work, workers int, seconds float64) Case {
+	crowded := work.Waits() && workers >= 1000
+	if crowded { // it takes a part of a second to get up to speed
+		seconds *= 2
+	}
+	c := Case{
+		Set: "grid", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, seconds)), Work: work,
+		Workers: workers, Window: windowFor(workers), Rounds: 1, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
+	}
+	if !work.Waits() {
+		c.Arms[0] = arm.Sarama
+	}
+	if crowded {
+		c.Rounds = 0 // CPU is what limits them, and that swings
+	}
+	if workers == 100 || workers == 1000 {
+		c.Arms = append(c.Arms, arm.ParallelUnordered)
+	}
+	if workers == 100 {
+		c.Arms = append(c.Arms, arm.ParallelKey)
+	}
+	return c
 }
 
 // readme is the grid of the Parallel Consumer's README.
