@@ -58,7 +58,9 @@ func (r *reader) runInline(msg stage.Message, ticket offsets.Ticket) {
 		r.task = t
 	}
 	t.msg, t.ticket = msg, ticket
-	r.inline.task = t
+	if r.inline.task != t { // the store of a pointer costs more than to look
+		r.inline.task = t
+	}
 	r.inline.word.Store(r.word + 1)
 
 	r.running = true
@@ -107,13 +109,12 @@ func (r *reader) sample() {
 	}
 }
 
-// settle resolves a message that succeeded in the reader.
+// settle resolves a message that succeeded in the reader. The task keeps it until the next one comes, or the reader waits.
 func (r *reader) settle(t *task) bool {
 	changed, due := r.tracker.Resolve(t.ticket)
 	if !changed {
 		return false
 	}
-	t.msg = nil
 	r.endRow()
 	if due {
 		r.e.committer.ask(r.claim)

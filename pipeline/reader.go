@@ -148,8 +148,11 @@ func (r *reader) flush() {
 	}
 }
 
-// rest says that the reader waits now, and may lose its permit meanwhile.
+// rest says that the reader waits now, and may lose its permit meanwhile. It forgets the message that it ran last.
 func (r *reader) rest() {
+	if r.task != nil {
+		r.task.msg = nil
+	}
 	if !r.inline.quick.Load() {
 		r.releasePermit()
 	}
