@@ -34,8 +34,12 @@ func (t *tenure) resume() {
 }
 
 // resumedUntold notes that a message starts again before either line was written, while
-// claims are being resumed. The ledger's mutex is held.
+// claims are being resumed. A worker may have had it before a freeze of this instant, if it wasn't tried again since the
+// last resumption. The ledger's mutex is held.
 func (t *tenure) resumedUntold(p *pass) {
+	if p.times <= t.thaws && t.frozen.Equal(time.Now()) {
+		return
+	}
 	t.l.thawed(t) // a claim that freezes while claims are being resumed may be one of them
 	if p.times > t.thaws && p.state == failed {
 		t.untold++
