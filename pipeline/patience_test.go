@@ -103,3 +103,23 @@ func TestAReaderThatHadAllOfAFetchIsPatientAgain(t *testing.T) {
 		}
 	})
 }
+
+// The source goes on filling its channel meanwhile, with messages of any size.
+func TestLargeMessagesAreNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newFakeSource(0)
+		src.claims[0].messages = make(chan stage.Message, 1000)
+		for offset := range int64(1000) {
+			src.claims[0].messages <- stage.New(nil, make([]byte, patientSize+1), stage.At(stage.Position{Topic: "t", Offset: offset}))
+		}
+		_, stop := start(t, src, Config{Workers: 10, Ordering: Unordered, MaxInFlight: 100}, slowly)
+		time.Sleep(time.Millisecond)
+		if !isPaused(src.claims[0]) {
+			t.Error("it is not paused")
+		}
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || src.last(0) != 1000 {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}

@@ -18,6 +18,9 @@ const (
 	patience = 20 * time.Millisecond
 	// lonePatience is how long it waits for any room while none does.
 	lonePatience = 50 * time.Millisecond
+	// patientSize is how large messages may be, on average, for a reader to wait for more than a commit: meanwhile
+	// Sarama fills its channel, with 256 messages whatever their size. So that is one fetch more at most.
+	patientSize = 4 << 10
 )
 
 // A claim is backed up when so much of its window is unresolved, and relieved when it is so little again: then it is
@@ -32,6 +35,7 @@ const (
 // touches it.
 type intake struct {
 	held   fifo[stage.Message] // received, but the window has no room
+	due    bool                // a commit gives room
 	backed bool                // too full
 	waited time.Duration       // for room, of what one fetch brought, while others waited for the source
 	tired  bool                // of waiting for room, until the claim is relieved
@@ -132,10 +136,16 @@ func (r *reader) mayAwaitRoom() bool {
 
 // patience returns how long the reader may wait for room from now on.
 func (r *reader) patience() time.Duration {
-	if r.othersWait() {
+	usage := r.tracker.Usage()
+	large := usage.Bytes > patientSize*int64(usage.Messages)
+	switch {
+	case large && !r.intake.due:
+		return 0
+	case large || r.othersWait():
 		return patience - r.intake.waited
+	default:
+		return lonePatience
 	}
-	return lonePatience
 }
 
 // othersWait tells whether the reader of another claim waits for the source, and has room for what it may bring.
@@ -189,7 +199,8 @@ func (r *reader) backed() bool {
 
 // fullUp sees to it that a full window doesn't stay so for want of a commit, or in silence.
 func (r *reader) fullUp(err error) {
-	if errors.Is(err, offsets.ErrDue) {
+	r.intake.due = errors.Is(err, offsets.ErrDue)
+	if r.intake.due {
 		r.e.committer.ask(r.claim)
 	}
 	r.checkBlocked()
