@@ -91,7 +91,8 @@ var _ = Describe("Memory and goroutines don't grow with the number of messages",
 		}
 		Expect(r.Stats().Processed).To(Equal(int64(1_000_000)))
 		heapAfter, goroutinesAfter := footprint()
-		Expect(heapAfter).To(BeNumerically("<", heap+2<<20), "bytes of heap")
+		// Four windows, and what they have in store, may reach their size only now, half a megabyte each.
+		Expect(heapAfter).To(BeNumerically("<", heap+4<<20), "bytes of heap")
 		Expect(goroutinesAfter).To(BeNumerically("<=", goroutines+5))
 		Expect(r.stop()).To(Succeed())
 	})
