@@ -220,11 +220,9 @@ func TestAFullWindowStopsOnlyItsClaim(t *testing.T) {
 		if a, b := s.Partitions[0], s.Partitions[1]; a.Repeats != 100 || a.Committed != 49 || b.Committed != 999 || a.Held == 0 {
 			t.Errorf("%+v", s)
 		}
-		src.claims[0].mu.Lock()
-		if !src.claims[0].paused {
+		if !isPaused(src.claims[0]) {
 			t.Error("the source was not asked to pause")
 		}
-		src.claims[0].mu.Unlock()
 		if err := p.Health(); !errors.Is(err, ErrStalled) {
 			t.Errorf("health %v", err)
 		}
@@ -233,11 +231,9 @@ func TestAFullWindowStopsOnlyItsClaim(t *testing.T) {
 		if src.last(0) != 1000 || p.Health() != nil {
 			t.Errorf("committed %d, health %v", src.last(0), p.Health())
 		}
-		src.claims[0].mu.Lock()
-		if src.claims[0].paused {
+		if isPaused(src.claims[0]) {
 			t.Error("the source was not asked to go on")
 		}
-		src.claims[0].mu.Unlock()
 		if err := stop(); err != nil {
 			t.Error(err)
 		}

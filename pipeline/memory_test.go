@@ -85,6 +85,25 @@ func TestAMessageThatIsOverKeepsNoFetch(t *testing.T) {
 	}
 }
 
+func TestAReaderThatWaitsKeepsNoMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoomySource(1)
+		_, stop := start(t, src, Config{}, ok)
+		at := src.claims[0].warm("k")
+		value := new([1 << 10]byte)
+		kept := weak.Make(value)
+		src.claims[0].messages <- stage.New([]byte("k"), value[:], stage.At(stage.Position{Topic: "t", Offset: int64(at)}))
+		time.Sleep(time.Minute)
+		runtime.GC()
+		if kept.Value() != nil {
+			t.Error("the last message is kept")
+		}
+		if err := stop(); err != nil || src.last(0) != int64(at+1) {
+			t.Errorf("%v, committed %d", err, src.last(0))
+		}
+	})
+}
+
 func TestTheHeapStaysFlatOverTenTimesMoreKeys(t *testing.T) {
 	const warmUp, growth = 2_000, 128 << 10
 	synctest.Test(t, func(t *testing.T) {
