@@ -16,7 +16,7 @@ func FuzzTrackerAgreesWithTheOracle(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) < 3 || len(program) > longest {
-			t.Skip()
+			t.Skip("no program, or one so long that it only slows the search down")
 		}
 		limits := offsets.Limits{Messages: int(program[0] % 32), Bytes: int64(program[1]), Batch: int(program[2] / 4 % 16)}
 		w := newTwin(-1, limits, strategies[program[2]%4])
