@@ -52,9 +52,7 @@ func Remote(ctx context.Context, addrs []string) (*Broker, error) {
 
 func connect(ctx context.Context, addrs []string, name string, closeFunc func() error) (*Broker, error) {
 	b := &Broker{addrs: addrs, name: name, close: closeFunc}
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(4<<20), kgo.ProducerBatchCompression(kgo.NoCompression()),
-		kgo.MaxBufferedRecords(500_000), kgo.MaxBufferedBytes(256<<20), kgo.WithLogger(kgo.BasicLogger(io.Discard, kgo.LogLevelNone, nil)))
+	client, err := b.newClient()
 	if err != nil {
 		return nil, errors.Join(err, closeFunc())
 	}
@@ -63,6 +61,12 @@ func connect(ctx context.Context, addrs []string, name string, closeFunc func() 
 		return nil, errors.Join(fmt.Errorf("no Kafka at %v: %w", addrs, err), b.Close())
 	}
 	return b, nil
+}
+
+// newClient connects, in silence.
+func (b *Broker) newClient(opts ...kgo.Opt) (*kgo.Client, error) {
+	silent := kgo.WithLogger(kgo.BasicLogger(io.Discard, kgo.LogLevelNone, nil))
+	return kgo.NewClient(append(opts, kgo.SeedBrokers(b.addrs...), silent)...)
 }
 
 // Addrs returns where to connect.

@@ -15,8 +15,15 @@ import (
 	"github.com/vlab-research/burrow/benchmarks/internal/load"
 )
 
-// maxMessageBytes lets a message of 1 MiB and its headers in.
-const maxMessageBytes = 4 << 20
+const (
+	// maxMessageBytes lets a message of 1 MiB and its headers in.
+	maxMessageBytes = 4 << 20
+	// batchBytes is how large batches are, unless a message is larger: as of a producer that is tuned for throughput.
+	// A batch larger than a fetch holds its partition up, because a broker gives one only as the first of a response.
+	batchBytes = 100_000
+	// overhead is more than what a message and a batch of it have besides the value.
+	overhead = 1 << 10
+)
 
 // Create creates an empty topic and returns its name.
 func (b *Broker) Create(ctx context.Context, t load.Topic) (string, error) {
@@ -61,6 +68,11 @@ func (b *Broker) Fill(ctx context.Context, topic string, t load.Topic, rate int)
 			failed.Store(&err)
 		}
 	}
+	producer, err := b.newProducer(max(batchBytes, t.Bytes+overhead))
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
 	value, began := t.Values(), time.Now()
 	for i, id := range t.KeyIDs() {
 		if rate > 0 {
@@ -68,15 +80,21 @@ func (b *Broker) Fill(ctx context.Context, topic string, t load.Topic, rate int)
 				return err
 			}
 		}
-		b.client.Produce(ctx, &kgo.Record{Topic: topic, Partition: t.Partition(id), Key: load.Key(id), Value: value()}, note)
+		producer.Produce(ctx, &kgo.Record{Topic: topic, Partition: t.Partition(id), Key: load.Key(id), Value: value()}, note)
 	}
-	if err := b.client.Flush(ctx); err != nil {
+	if err := producer.Flush(ctx); err != nil {
 		return err
 	}
 	if err := failed.Load(); err != nil {
 		return fmt.Errorf("fill %s: %w", topic, *err)
 	}
 	return b.checkEnds(ctx, topic, t.Totals())
+}
+
+func (b *Broker) newProducer(batch int) (*kgo.Client, error) {
+	return b.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytes(int32(batch)), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.MaxBufferedRecords(500_000), kgo.MaxBufferedBytes(256<<20))
 }
 
 func (b *Broker) checkEnds(ctx context.Context, topic string, totals []int64) error {

@@ -29,7 +29,8 @@ task bench:peers -- -render   # only this page, from benchmarks/results.json
 
 How it is measured:
 
-- All messages of a case are produced before, with random values of 100 bytes unless said otherwise, 8 partitions and a key of its own for each.
+- All messages of a case are produced before, with random values of 100 bytes unless said otherwise, 8 partitions and a key of its own for each,
+  in batches of 100 kB at most or of one message. (The broker gives a batch that is larger than the fetch only as the first of a response, so that partitions would have to wait for each other.)
   Every arm reads the same topic, as a new group and in a process of its own, and the order of the arms changes from round to round. Figures are medians.
 - Time and CPU count from the start of the first handler to the end of the last, so joining the group doesn't; CPU is what the consuming process used (getrusage).
   Memory is the most that the process had (VmHWM). A run that is *cut* took too long: what it had handled by then is its rate.
