@@ -119,7 +119,7 @@ func (c *claim) newTask(msg stage.Message, ticket offsets.Ticket) *task {
 
 // recycle forgets a task's message. The claim's mutex is held.
 func (c *claim) recycle(t *task) {
-	t.msg, t.follow, t.granted, t.parking, t.failure, t.attempt = nil, nil, nil, nil, nil, nil
+	t.msg, t.follow, t.parking, t.failure, t.attempt = nil, nil, nil, nil, nil
 	t.state, t.permit, t.listed, t.laned, t.started = taskQueued, false, false, false, 0
 	t.step.Store(0)
 	t.behind = c.free

@@ -105,9 +105,7 @@ func (p *pool) claimNext() *task {
 		q.turn = p.turns
 		p.take(q)
 		p.arrange(q)
-		if granted := t.granted; granted != nil {
-			t.granted = nil
-			granted <- struct{}{}
+		if t.tellGranted() {
 			continue
 		}
 		if t.callReader() {
@@ -116,6 +114,17 @@ func (p *pool) claimNext() *task {
 		return t
 	}
 	return nil
+}
+
+// tellGranted tells the goroutine of a message that was parked that it has a permit; false if it wasn't.
+func (t *task) tellGranted() bool {
+	if t.parking == nil || t.parking.granted == nil {
+		return false
+	}
+	granted := t.parking.granted
+	t.parking.granted = nil // before it is told: then the task is its own again
+	granted <- struct{}{}
+	return true
 }
 
 func (p *pool) take(q *queue) {

@@ -83,7 +83,7 @@ func (p *pool) release(q *queue) {
 func (p *pool) retake(ctx context.Context, q *queue, t *task) bool {
 	p.mu.Lock()
 	granted := make(chan struct{}, 1)
-	t.granted = granted
+	t.parking.granted = granted
 	q.resumed.push(t)
 	p.arrange(q)
 	p.serve()
@@ -98,7 +98,7 @@ func (p *pool) retake(ctx context.Context, q *queue, t *task) bool {
 	if !q.resumed.remove(t) {
 		return true // granted meanwhile
 	}
-	t.granted = nil
+	t.parking.granted = nil
 	p.arrange(q)
 	return false
 }

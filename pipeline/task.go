@@ -25,28 +25,27 @@ const (
 // task is a message on its way through the pipeline. A task is its own context, the claim's
 // with the host, and its own [stage.Host]; its claim never changes, so a handler that
 // keeps its context too long does no harm when the task is used again. Each queued message
-// has one, so its fields are few and packed.
+// has one, so its fields are few and packed: what is looked at when the work ends, by when all of it is cold
+// memory, is in the first of two cache lines, and what is only cleared then in the second.
 type task struct {
-	claim  *claim
-	msg    stage.Message
-	ticket offsets.Ticket
-	lane   uint64 // meaningful if laned
-
-	behind *task // next in the pool's queue
-	follow *task // next of the same key
-	crowd  *task // next in the same bucket of the claim's lanes
-	older  *task // neighbours by admission
-	newer  *task
-
+	claim   *claim
+	ticket  offsets.Ticket
 	state   taskState
 	laned   bool
 	listed  bool          // one of the claim's; not so while the reader runs it
 	permit  bool          // the running goroutine holds one
+	timed   bool          // how long the work takes is looked at
 	awaited atomic.Bool   // the reader waits for its turn
 	step    atomic.Int32  // index of the stage being run
-	timed   bool          // how long the work takes is looked at
 	started time.Duration // by the engine's clock, when it was taken up; 0 if it isn't timed, or ran in the reader
-	granted chan struct{}
+	behind  *task         // next in the pool's queue
+	older   *task         // neighbours by admission
+	newer   *task
+
+	msg     stage.Message
+	lane    uint64 // meaningful if laned
+	follow  *task  // next of the same key
+	crowd   *task  // next in the same bucket of the claim's lanes
 	parking *parkingInfo
 	failure *Error   // of a failed task
 	attempt *attempt // that runs; nil unless HeadOfLine is set
@@ -54,6 +53,7 @@ type task struct {
 
 // parkingInfo is what is shown of a parked message, and of one that was.
 type parkingInfo struct {
+	granted  chan struct{} // for the permit that it waits for, or nil; the pool's mutex guards it
 	reason   string
 	since    time.Time
 	until    time.Time // zero if it waits for something else than time
