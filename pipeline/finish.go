@@ -13,9 +13,9 @@ import (
 // finish settles a task by how its work ended. It returns the task that waited for it,
 // if that may start now, and whether the caller holds a permit.
 func (c *claim) finish(t *task, err error) (follow *task, permit bool) {
+	msg := t.msg // whose position is looked at only if need be: it is cold memory, as the task is
 	c.mu.Lock()
 	permit = t.permit
-	msg := t.msg // whose position is looked at only if need be: it is cold memory
 	a := computeAction(result{
 		err: err, draining: c.begun, over: err != nil && c.ctx.Err() != nil, failedInRow: int(c.failures.Load()),
 	}, c.e.policy)

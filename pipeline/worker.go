@@ -23,17 +23,21 @@ func (e *engine) carryOn(t *task, err error) {
 
 // runTask runs a task and returns the next one, both with a permit.
 func (e *engine) runTask(w *worker, t *task) (next *task) {
-	c := t.claim
-	if !c.begin(t) {
-		return e.pool.next(w, &c.queue, false)
+	if !t.claim.begin(t) {
+		return e.pool.next(w, &t.claim.queue, false)
 	}
 	running := true
 	defer func() {
-		if running { // the handler ended the goroutine
+		if !running {
+			return
+		}
+		if v := recover(); v != nil {
+			next = e.complete(w, t, stage.Recovered(v))
+		} else {
 			e.retire(t, stage.ErrExited)
 		}
 	}()
-	err := e.invoke(t)
+	_, err := e.handler.Process(t, t.msg)
 	running = false
 	return e.complete(w, t, err)
 }
