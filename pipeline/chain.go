@@ -26,31 +26,34 @@ func newChain(steps []Step) *chain {
 // Process runs the steps one after the other until one ends the message's way.
 func (c *chain) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
 	note := c.tracer(ctx)
-	last := len(c.stages) - 1
 	at := 0
 	defer func() {
 		if v := recover(); v != nil { // goes on, with the stage's name and this stack
 			panic(&stage.Error{Stage: c.names[at], Err: stage.Recovered(v)})
 		}
 	}()
-	for i, s := range c.stages {
-		at = i
+	for ; at < len(c.stages); at++ {
 		if note != nil {
-			note.step.Store(int32(i))
+			note.step.Store(int32(at))
 		}
-		out, err := s.Process(ctx, msg)
-		if err != nil {
-			if errors.Is(err, stage.Skip) {
-				return nil, err
-			}
-			return nil, &stage.Error{Stage: c.names[i], Err: err}
-		}
-		if out == nil && i < last {
-			return nil, &stage.Error{Stage: c.names[i], Err: errNoMessage}
+		out, err := c.stages[at].Process(ctx, msg)
+		if err != nil || out == nil && at < len(c.stages)-1 {
+			return nil, c.ended(at, err)
 		}
 		msg = out
 	}
 	return msg, nil
+}
+
+// ended returns the error of a message whose way a step ended, with the step's name unless it was to be skipped.
+func (c *chain) ended(step int, err error) error {
+	switch {
+	case err == nil:
+		err = errNoMessage
+	case errors.Is(err, stage.Skip):
+		return err
+	}
+	return &stage.Error{Stage: c.names[step], Err: err}
 }
 
 // tracer returns the task that is told which step runs, nil where there is only one or no engine.
