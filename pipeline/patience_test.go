@@ -104,6 +104,27 @@ func TestAReaderThatHadAllOfAFetchIsPatientAgain(t *testing.T) {
 	})
 }
 
+// While no other waits nobody is held up, and whoever waits later finds a reader that has all of its patience.
+func TestAReaderIsPatientAgainAfterAWaitInWhichNoOtherWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := newRoomySource(2)
+		_, stop := start(t, src, Config{Workers: 100, Ordering: Unordered, MaxInFlight: 100}, slowly)
+		src.claims[0].send(0, 5000, "") // one fetch, as far as the reader can tell
+		const bursts = 10
+		for burst := range bursts { // after the half of each, the other waits for the source
+			src.claims[1].send(250*burst, 250, "")
+			time.Sleep(30 * time.Millisecond)
+		}
+		if n := src.claims[0].pauses; n != 0 {
+			t.Errorf("%d pauses", n)
+		}
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || src.last(0) != 5000 || src.last(1) != 250*bursts {
+			t.Errorf("%v, committed %d and %d", err, src.last(0), src.last(1))
+		}
+	})
+}
+
 // The source goes on filling its channel meanwhile, with messages of any size.
 func TestLargeMessagesAreNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
