@@ -22,19 +22,25 @@ func isPaused(c *fakeClaim) bool {
 	return c.paused
 }
 
+// pauses tells how often the source was asked to send no more of a claim.
+func pauses(c *fakeClaim) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pauses
+}
+
 func TestWhileNoClaimWaitsForTheSourceNoneIsPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource(10_000, 10_000)
 		_, stop := start(t, src, Config{Workers: 40, Ordering: Unordered, MaxInFlight: 100}, slowly)
 		time.Sleep(time.Second)
 		for _, c := range src.claims {
-			if c.mu.Lock(); c.pauses != 0 {
-				t.Errorf("partition %d was paused %d times", c.partition, c.pauses)
+			if n := pauses(c); n != 0 {
+				t.Errorf("partition %d was paused %d times", c.partition, n)
 			}
 			if n := len(c.messages); n < 5000 || n > 7000 {
 				t.Errorf("%d messages of partition %d are left in the source", n, c.partition)
 			}
-			c.mu.Unlock()
 		}
 		time.Sleep(time.Minute)
 		if err := stop(); err != nil || src.last(0) != 10_000 || src.last(1) != 10_000 {
@@ -95,7 +101,7 @@ func TestAReaderThatHadAllOfAFetchIsPatientAgain(t *testing.T) {
 			src.claims[0].send(200*fetch, 200, "")
 			time.Sleep(30 * time.Millisecond)
 		}
-		if n := src.claims[0].pauses; n != 0 {
+		if n := pauses(src.claims[0]); n != 0 {
 			t.Errorf("%d pauses", n)
 		}
 		if err := stop(); err != nil || src.last(0) != 4000 {
@@ -105,22 +111,25 @@ func TestAReaderThatHadAllOfAFetchIsPatientAgain(t *testing.T) {
 }
 
 // While no other waits nobody is held up, and whoever waits later finds a reader that has all of its patience.
-func TestAReaderIsPatientAgainAfterAWaitInWhichNoOtherWaited(t *testing.T) {
+func TestWhatAReaderWaitsCountsWhileAnotherWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newRoomySource(2)
-		_, stop := start(t, src, Config{Workers: 100, Ordering: Unordered, MaxInFlight: 100}, slowly)
-		src.claims[0].send(0, 5000, "") // one fetch, as far as the reader can tell
-		const bursts = 10
-		for burst := range bursts { // after the half of each, the other waits for the source
-			src.claims[1].send(250*burst, 250, "")
-			time.Sleep(30 * time.Millisecond)
-		}
-		if n := src.claims[0].pauses; n != 0 {
-			t.Errorf("%d pauses", n)
-		}
-		time.Sleep(time.Minute)
-		if err := stop(); err != nil || src.last(0) != 5000 || src.last(1) != 250*bursts {
-			t.Errorf("%v, committed %d and %d", err, src.last(0), src.last(1))
+		r, other := &reader{claim: &claim{e: &engine{}}}, &claim{}
+		r.e.list.Store(&[]*claim{r.claim, other})
+		for _, c := range []struct {
+			otherWaits, gone bool
+			took, want       time.Duration
+		}{
+			{otherWaits: true, took: 5, want: 5},
+			{otherWaits: true, took: 4, want: 9},
+			{otherWaits: true, gone: true, took: 3, want: 9}, // what the readers hand on is another's by now
+			{otherWaits: false, took: 2, want: 0},
+			{otherWaits: true, took: 1, want: 1},
+		} {
+			other.inline.waiting.Store(c.otherWaits)
+			r.gone = c.gone
+			if r.noteWait(time.Now().Add(-c.took)); r.intake.waited != c.want {
+				t.Errorf("after %+v it has waited %d", c, r.intake.waited)
+			}
 		}
 	})
 }
