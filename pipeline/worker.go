@@ -6,40 +6,33 @@ import (
 
 // work is a worker's life: it starts with a message and its permit, and ends when
 // the pool needs it no more.
-func (e *engine) work(t *task) {
-	w := &worker{wake: make(chan *task, 1)}
-	for t != nil {
-		t = e.runTask(w, t)
-	}
-}
+func (e *engine) work(t *task) { e.workOn(&worker{wake: make(chan *task, 1)}, t) }
 
 // carryOn ends the message that a former reader was running, and makes its goroutine a worker.
 func (e *engine) carryOn(t *task, err error) {
 	w := &worker{wake: make(chan *task, 1)}
-	for t = e.complete(w, t, err); t != nil; {
-		t = e.runTask(w, t)
-	}
+	e.workOn(w, e.complete(w, t, err))
 }
 
-// runTask runs a task and returns the next one, both with a permit.
-func (e *engine) runTask(w *worker, t *task) (next *task) {
-	if !t.claim.begin(t) {
-		return e.pool.next(w, &t.claim.queue, false)
-	}
-	running := true
+// workOn runs one message after the other. What lies on the stack while a handler waits is cold memory when the wait
+// is over, so it is as little as can be: this frame, and that of invoke.
+func (e *engine) workOn(w *worker, t *task) {
+	var running *task
 	defer func() {
-		if !running {
-			return
-		}
-		if v := recover(); v != nil {
-			next = e.complete(w, t, stage.Recovered(v))
-		} else {
-			e.retire(t, stage.ErrExited)
+		if running != nil { // the handler ended the goroutine
+			e.retire(running, stage.ErrExited)
 		}
 	}()
-	_, err := e.handler.Process(t, t.msg)
-	running = false
-	return e.complete(w, t, err)
+	for t != nil {
+		if !t.claim.begin(t) {
+			t = e.pool.next(w, &t.claim.queue, false)
+			continue
+		}
+		running = t
+		err := e.invoke(t)
+		running = nil
+		t = e.complete(w, t, err)
+	}
 }
 
 // complete settles a task and finds the worker's next one.
