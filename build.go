@@ -33,10 +33,12 @@ func (b Builder) Build() (*Pipeline, error) {
 		cfg.Steps = append(cfg.Steps, pipeline.Step{Name: names[i], Stage: wrapped})
 	}
 	var outer []layer
-	cfg.Middleware = func(next stage.Stage) stage.Stage {
-		var wrapped stage.Stage
-		wrapped, outer = wrap(next, b.use, "Use")
-		return wrapped
+	if len(b.use) > 0 {
+		cfg.Middleware = func(next stage.Stage) stage.Stage {
+			var wrapped stage.Stage
+			wrapped, outer = wrap(next, b.use, "Use")
+			return wrapped
+		}
 	}
 	p := pipeline.New(cfg)
 	b.problems = slices.Concat(b.problems, checkLayers(outer), checkLayers(layers))

@@ -9,26 +9,26 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
-// sizedMessage counts for 1000 bytes, of which its headers say 400 by themselves, or else hold them.
+// sizedMessage counts for 1000 bytes, which it says by itself, or else holds.
 func sizedMessage(offset int64, counted bool) stage.Message {
 	m := stage.WithHeaders(
 		stage.New(make([]byte, 100), make([]byte, 500), stage.At(stage.Position{Topic: "t", Offset: offset})),
 		stage.Headers{{Key: "ten bytes.", Value: make([]byte, 190)}, {Key: "ten bytes.", Value: make([]byte, 190)}},
 	)
 	if counted {
-		return headerCounter{m}
+		return sizer{m}
 	}
 	return m
 }
 
-type headerCounter struct{ stage.Message }
+type sizer struct{ stage.Message }
 
-func (headerCounter) HeaderBytes() int       { return 400 }
-func (headerCounter) Headers() stage.Headers { panic("asked for headers that nobody reads") }
+func (sizer) Size() int              { return 1000 }
+func (sizer) Headers() stage.Headers { panic("asked for headers that nobody reads") }
 
 // Pausing alone would bound a source that obeys at once. This one sends on.
 func TestTheWindowIsBoundedInBytesThoughTheSourceSendsOn(t *testing.T) {
-	for name, counted := range map[string]bool{"headers": false, "counted headers": true} {
+	for name, counted := range map[string]bool{"headers": false, "counted by the message": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const n, fit = 100, 10

@@ -12,6 +12,7 @@ import (
 type chain struct {
 	names  []string
 	stages []stage.Stage
+	inner  bool // there is middleware around it
 }
 
 func newChain(steps []Step) *chain {
@@ -23,20 +24,25 @@ func newChain(steps []Step) *chain {
 	return c
 }
 
-// Process runs the steps one after the other until one ends the message's way.
-func (c *chain) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
+// Process runs the steps one after the other until one ends the message's way. A step's panic is an error, but goes on
+// if there is middleware around all steps, which may want to see it.
+func (c *chain) Process(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
 	note := c.tracer(ctx)
 	at := 0
 	defer func() {
-		if v := recover(); v != nil { // goes on, with the stage's name and this stack
-			panic(&stage.Error{Stage: c.names[at], Err: stage.Recovered(v)})
+		if v := recover(); v != nil {
+			failure := &stage.Error{Stage: c.names[at], Err: stage.Recovered(v)}
+			if c.inner {
+				panic(failure) // with the stage's name and this stack
+			}
+			out, err = nil, failure
 		}
 	}()
 	for ; at < len(c.stages); at++ {
 		if note != nil {
 			note.step.Store(int32(at))
 		}
-		out, err := c.stages[at].Process(ctx, msg)
+		out, err = c.stages[at].Process(ctx, msg)
 		if err != nil || out == nil && at < len(c.stages)-1 {
 			return nil, c.ended(at, err)
 		}
@@ -63,6 +69,19 @@ func (c *chain) tracer(ctx context.Context) *task {
 	}
 	t, _ := ctx.Value(stage.HostKey{}).(*task)
 	return t
+}
+
+// caught makes an error of a panic.
+type caught struct{ next stage.Stage }
+
+// Process implements [stage.Stage].
+func (s *caught) Process(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = nil, stage.Recovered(v)
+		}
+	}()
+	return s.next.Process(ctx, msg)
 }
 
 func (c *chain) name(step int) string {

@@ -77,9 +77,6 @@ func (c *claim) touch(n int) {
 
 // clearShelf makes tasks of all that is on the shelf.
 func (c *claim) clearShelf() {
-	if !c.shelved.Load() {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unshelve(math.MaxInt)

@@ -64,7 +64,7 @@ func (r *reader) runInline(msg stage.Message, ticket offsets.Ticket) {
 	r.inline.word.Store(r.word + 1)
 
 	r.running = true
-	err := r.e.invoke(t)
+	_, err := r.e.handler.Process(t, msg)
 	r.running = false
 	if !r.inline.word.CompareAndSwap(r.word+1, r.word+2) {
 		r.gone, r.err = true, err

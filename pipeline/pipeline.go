@@ -16,7 +16,7 @@ import (
 type Pipeline struct {
 	cfg     Config
 	chain   *chain
-	handler stage.Stage
+	handler stage.Stage // which doesn't panic
 
 	mu     sync.Mutex
 	engine *engine
@@ -34,7 +34,8 @@ func New(cfg Config) *Pipeline {
 		p.handler = &cuttable{p.chain}
 	}
 	if p.cfg.Middleware != nil {
-		p.handler = p.cfg.Middleware(p.handler)
+		p.chain.inner = true
+		p.handler = &caught{p.cfg.Middleware(p.handler)}
 	}
 	return p
 }
@@ -73,13 +74,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // Process runs the stages and middleware on one message, on the calling
 // goroutine and without a source. It returns what the last stage returned. An
 // error is an [*Error], unless it is [stage.Skip].
-func (p *Pipeline) Process(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			out, err = nil, failureOf(msg.Position(), stage.Recovered(v))
-		}
-	}()
-	out, err = p.handler.Process(ctx, msg)
+func (p *Pipeline) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
+	out, err := p.handler.Process(ctx, msg)
 	if err != nil && !errors.Is(err, stage.Skip) {
 		return nil, failureOf(msg.Position(), err)
 	}

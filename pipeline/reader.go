@@ -115,8 +115,12 @@ func (r *reader) look() {
 // start runs an admitted message here, if that is quick, or hands it on.
 func (r *reader) start(msg stage.Message, ticket offsets.Ticket) {
 	if r.inline.quick.Load() {
-		r.flush() // for the lanes to be known, and because what comes next may take long
-		r.clearShelf()
+		if r.arrived > 0 {
+			r.flush() // for the lanes to be known, and because what comes next may take long
+		}
+		if r.shelved.Load() {
+			r.clearShelf()
+		}
 		if r.mayRun(msg) {
 			r.runInline(msg, ticket)
 			return

@@ -228,10 +228,10 @@ func (c *claim) willPass(offset int64) bool {
 
 // sizeOf returns what a message counts for in the window's bytes.
 func sizeOf(msg stage.Message) int {
-	size := len(msg.Key()) + len(msg.Value())
-	if sized, ok := msg.(source.HeaderSizer); ok {
-		return size + sized.HeaderBytes()
+	if sized, ok := msg.(source.Sizer); ok {
+		return sized.Size()
 	}
+	size := len(msg.Key()) + len(msg.Value())
 	for _, h := range msg.Headers() {
 		size += len(h.Key) + len(h.Value)
 	}

@@ -15,7 +15,7 @@ func (e *engine) carryOn(t *task, err error) {
 }
 
 // workOn runs one message after the other. What lies on the stack while a handler waits is cold memory when the wait
-// is over, so it is as little as can be: this frame, and that of invoke.
+// is over, so it is as little as can be.
 func (e *engine) workOn(w *worker, t *task) {
 	var running *task
 	defer func() {
@@ -29,7 +29,7 @@ func (e *engine) workOn(w *worker, t *task) {
 			continue
 		}
 		running = t
-		err := e.invoke(t)
+		_, err := e.handler.Process(t, t.msg)
 		running = nil
 		t = e.complete(w, t, err)
 	}
@@ -64,15 +64,4 @@ func (e *engine) retire(t *task, err error) {
 	if permit {
 		e.pool.release(&c.queue)
 	}
-}
-
-// invoke runs the stages on a task's message. A panic is an error.
-func (e *engine) invoke(t *task) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = stage.Recovered(v)
-		}
-	}()
-	_, err = e.handler.Process(t, t.msg)
-	return err
 }

@@ -115,9 +115,9 @@ type Commit struct {
 	Next int64
 }
 
-// HeaderSizer may be implemented by a source's messages, so that the engine can
-// count a message's bytes without building its headers.
-type HeaderSizer interface {
-	// HeaderBytes returns the length of all header keys and values together.
-	HeaderBytes() int
+// Sizer may be implemented by a source's messages, so that the engine can count a message's bytes in one call and
+// without building its headers.
+type Sizer interface {
+	// Size returns the length of the key, the value, and all keys and values of headers together.
+	Size() int
 }

@@ -13,7 +13,7 @@ import (
 // interface holds without an allocation.
 type message struct{ m *sarama.ConsumerMessage }
 
-var _ source.HeaderSizer = message{}
+var _ source.Sizer = message{}
 
 func (m message) Key() []byte          { return m.m.Key }
 func (m message) Value() []byte        { return m.m.Value }
@@ -37,8 +37,9 @@ func (m message) Headers() stage.Headers {
 	return headers
 }
 
-// HeaderBytes implements [source.HeaderSizer].
-func (m message) HeaderBytes() (size int) {
+// Size implements [source.Sizer].
+func (m message) Size() int {
+	size := len(m.m.Key) + len(m.m.Value)
 	for _, h := range m.m.Headers {
 		if h != nil {
 			size += len(h.Key) + len(h.Value)
