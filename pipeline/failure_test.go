@@ -140,6 +140,36 @@ func TestAPanicIsAFailedMessageWithItsStack(t *testing.T) {
 	})
 }
 
+func TestMiddlewareAroundAllStepsSeesTheirPanicsAndMayPanicItself(t *testing.T) {
+	boom := func(context.Context, stage.Message) (stage.Message, error) { panic(errBoom) }
+	for name, c := range map[string]struct {
+		step stage.Func
+		mw   stage.Middleware
+	}{
+		"the step panics": {boom, func(next stage.Stage) stage.Stage {
+			return stage.Func(func(ctx context.Context, m stage.Message) (stage.Message, error) {
+				defer func() {
+					v := recover()
+					if failed, ok := v.(*stage.Error); !ok || failed.Stage != "handle" {
+						t.Errorf("the middleware sees the panic %v, want one with the name of the step", v)
+					}
+					panic(v)
+				}()
+				return next.Process(ctx, m)
+			})
+		}},
+		"the middleware panics": {ok, func(stage.Stage) stage.Stage { return stage.Func(boom) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := New(Config{Steps: []Step{{Name: "handle", Stage: c.step}}, Middleware: c.mw})
+			_, err := p.Process(t.Context(), stage.New(nil, nil))
+			if _, ok := errors.AsType[*stage.PanicError](err); !ok || !errors.Is(err, errBoom) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
 func TestAHandlerThatEndsItsGoroutineFailsAndCostsNoWorker(t *testing.T) {
 	for _, quick := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
