@@ -42,8 +42,8 @@ func TestTheWindowIsBoundedInBytesThoughTheSourceSendsOn(t *testing.T) {
 					return m, nil
 				})
 				time.Sleep(time.Minute)
-				if s := p.Stats().Partitions[0]; s.Received != fit || s.InFlight != fit || s.Repeats != fit || s.Held != n-fit || src.claims[0].pauses != 1 {
-					t.Errorf("asked to pause %d times, want once and %d messages admitted: %+v", src.claims[0].pauses, fit, s)
+				if s := p.Stats().Partitions[0]; s.Received != fit || s.InFlight != fit || s.Repeats != fit || s.Held != n-fit || pauses(src.claims[0]) != 1 {
+					t.Errorf("asked to pause %d times, want once and %d messages admitted: %+v", pauses(src.claims[0]), fit, s)
 				}
 				close(gate)
 				time.Sleep(time.Minute)

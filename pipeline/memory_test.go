@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 	"weak"
 
 	"github.com/vlab-research/burrow/stage"
@@ -82,6 +83,14 @@ func TestAMessageThatIsOverKeepsNoFetch(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What is looked at when the work ends is in the first of them.
+func TestATaskFillsTwoCacheLines(t *testing.T) {
+	const line = 64
+	if size, first := unsafe.Sizeof(task{}), unsafe.Offsetof(task{}.msg); size > 2*line || first > line {
+		t.Errorf("%d bytes, of which the first %d are looked at when the work ends; want at most %d and %d", size, first, 2*line, line)
 	}
 }
 

@@ -120,8 +120,8 @@ func TestAWindowThatOnlyACommitFillsHardlyPauses(t *testing.T) {
 			src.claims[0].send(at, 10_000-at, "k")
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			if pauses := src.claims[0].pauses; pauses < c.min || pauses > c.max {
-				t.Errorf("%d pauses with a window of %d while a commit takes %v, want %d to %d", pauses, c.window, c.commit, c.min, c.max)
+			if n := pauses(src.claims[0]); n < c.min || n > c.max {
+				t.Errorf("%d pauses with a window of %d while a commit takes %v, want %d to %d", n, c.window, c.commit, c.min, c.max)
 			}
 			if err := stop(); err != nil || src.last(0) != 10_000 {
 				t.Errorf("committed %d: %v", src.last(0), err)

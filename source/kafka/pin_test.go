@@ -79,16 +79,7 @@ func TestABrokerThatHangsHoldsUpNoOthersPins(t *testing.T) {
 	t.Parallel()
 	c, hung := apart(t)
 	release := make(chan struct{})
-	lists := 0
-	c.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		if c.CurrentNode() == hung {
-			if lists++; lists > 2 { // the first are sarama's
-				c.SleepControl(func() { <-release })
-			}
-		}
-		return nil, nil, false
-	})
+	holdLists(c, hung, saramasLists, func() { <-release })
 	e := newEngine()
 	run(t, newSource(t, c.ListenAddrs(), "orders"), e)
 	if claim := next(t, e.claims, "the claim of the broker that answers"); claim.Partition() != 0 {
@@ -122,13 +113,7 @@ func TestAStartAtTheNewestIsNotPinnedBeforeSaramaBegins(t *testing.T) {
 	t.Parallel()
 	c, slow := apart(t)
 	release := make(chan struct{})
-	c.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		if c.CurrentNode() == slow {
-			c.SleepControl(func() { <-release })
-		}
-		return nil, nil, false
-	})
+	holdLists(c, slow, 0, func() { <-release })
 	e := newEngine()
 	run(t, newSource(t, c.ListenAddrs(), "orders", kafka.WithStartNewest()), e)
 	next(t, e.claims, "the claim that is read at once")
@@ -203,10 +188,10 @@ func TestStartsThatSaramaHasPassedShareOneMoreSession(t *testing.T) {
 	after.wantJoins(t, 2)
 }
 
-// answerLate has a broker answer what is asked of its logs, but for sarama's two questions, a fifth of a second later, or when
-// the member's second session begins.
+// answerLate has a broker answer what we ask of its logs a fifth of a second later, or when the member's second
+// session begins.
 func answerLate(c *kfake.Cluster, node int32) {
-	sessions, lists := 0, 0
+	sessions := 0
 	again := make(chan struct{})
 	c.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
@@ -215,18 +200,26 @@ func answerLate(c *kfake.Cluster, node int32) {
 		}
 		return nil, nil, false
 	})
+	holdLists(c, node, saramasLists, func() {
+		select {
+		case <-again:
+		case <-time.After(200 * time.Millisecond):
+		}
+	})
+}
+
+// saramasLists is how often sarama asks a broker where its logs begin and end, before we do.
+const saramasLists = 2
+
+// holdLists has a broker wait before it answers what is asked of its logs, but for the first questions.
+func holdLists(c *kfake.Cluster, node int32, first int, wait func()) {
+	lists := 0
 	c.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		if c.CurrentNode() != node {
-			return nil, nil, false
-		}
-		if lists++; lists > 2 {
-			c.SleepControl(func() {
-				select {
-				case <-again:
-				case <-time.After(200 * time.Millisecond):
-				}
-			})
+		if c.CurrentNode() == node {
+			if lists++; lists > first {
+				c.SleepControl(wait)
+			}
 		}
 		return nil, nil, false
 	})
