@@ -15,8 +15,8 @@ type chain struct {
 	inner  bool // there is middleware around it
 }
 
-func newChain(steps []Step) *chain {
-	c := &chain{}
+func newChain(steps []Step, inner bool) *chain {
+	c := &chain{inner: inner}
 	for _, s := range steps {
 		c.names = append(c.names, s.Name)
 		c.stages = append(c.stages, s.Stage)

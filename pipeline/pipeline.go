@@ -28,13 +28,12 @@ type Pipeline struct {
 // Builder of package burrow does.
 func New(cfg Config) *Pipeline {
 	p := &Pipeline{cfg: cfg.withDefaults()}
-	p.chain = newChain(p.cfg.Steps)
+	p.chain = newChain(p.cfg.Steps, p.cfg.Middleware != nil)
 	p.handler = p.chain
 	if p.cfg.HeadOfLine != nil {
 		p.handler = &cuttable{p.chain}
 	}
 	if p.cfg.Middleware != nil {
-		p.chain.inner = true
 		p.handler = &caught{p.cfg.Middleware(p.handler)}
 	}
 	return p

@@ -46,6 +46,8 @@ type worker struct {
 	wake chan *task // holds at most one: nil ends the worker
 }
 
+func newWorker() *worker { return &worker{wake: make(chan *task, 1)} }
+
 func (q *queue) pop() *task {
 	if t := q.resumed.pop(); t != nil {
 		return t

@@ -114,7 +114,7 @@ func (r *reader) look() {
 
 // start runs an admitted message here, if that is quick, or hands it on.
 func (r *reader) start(msg stage.Message, ticket offsets.Ticket) {
-	if r.inline.quick.Load() {
+	if r.inline.quick.Load() { // where a call costs: so what there is to be done is looked at here
 		if r.arrived > 0 {
 			r.flush() // for the lanes to be known, and because what comes next may take long
 		}

@@ -51,7 +51,7 @@ type task struct {
 	attempt *attempt // that runs; nil unless HeadOfLine is set
 }
 
-// parkingInfo is what is shown of a parked message, and of one that was.
+// parkingInfo is how a message is parked, and what is shown of it then and later.
 type parkingInfo struct {
 	granted  chan struct{} // for the permit that it waits for, or nil; the pool's mutex guards it
 	reason   string

@@ -6,11 +6,11 @@ import (
 
 // work is a worker's life: it starts with a message and its permit, and ends when
 // the pool needs it no more.
-func (e *engine) work(t *task) { e.workOn(&worker{wake: make(chan *task, 1)}, t) }
+func (e *engine) work(t *task) { e.workOn(newWorker(), t) }
 
 // carryOn ends the message that a former reader was running, and makes its goroutine a worker.
 func (e *engine) carryOn(t *task, err error) {
-	w := &worker{wake: make(chan *task, 1)}
+	w := newWorker()
 	e.workOn(w, e.complete(w, t, err))
 }
 
