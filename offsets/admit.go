@@ -24,17 +24,56 @@ type admission struct {
 // one goroutine at a time.
 func (t *Tracker) Admit(offset int64, size int, now time.Time) (Ticket, error) {
 	a := &t.admission
-	ticket, bytes := Ticket(t.next.Load()), clampSize(size)
-	if offset <= a.delivered || ticket >= a.room || bytes > a.roomBytes-a.bytes || now != a.now || t.closed.Load() {
+	ticket, bytes := t.end(), clampSize(size)
+	if !a.fits(ticket, offset, bytes) || now != a.now || t.closed.Load() {
 		if err := t.makeRoom(offset, bytes, now); err != nil {
 			return 0, err
 		}
 	}
+	a.put(ticket, offset, bytes)
+	t.next.Store(uint64(ticket + 1))
+	return ticket, nil
+}
+
+// Entry is a delivered message, as the window sees it.
+type Entry struct {
+	Offset int64
+	Size   int
+}
+
+// AdmitAll is Admit for each of the entries, in turn and until one fails. It returns the first one's ticket, which the
+// others follow one by one, how many were admitted, and the error of the one that was not.
+func (t *Tracker) AdmitAll(entries []Entry, now time.Time) (first Ticket, n int, err error) {
+	a := &t.admission
+	first = t.end()
+	ticket := first
+	isNow := now == a.now && !t.closed.Load()
+	for i := range entries {
+		offset, bytes := entries[i].Offset, clampSize(entries[i].Size)
+		if !isNow || !a.fits(ticket, offset, bytes) {
+			t.next.Store(uint64(ticket))
+			if err := t.makeRoom(offset, bytes, now); err != nil {
+				return first, i, err
+			}
+			isNow = true
+		}
+		a.put(ticket, offset, bytes)
+		ticket++
+	}
+	t.next.Store(uint64(ticket))
+	return first, len(entries), nil
+}
+
+// fits tells whether there was room at the last look.
+func (a *admission) fits(ticket Ticket, offset, bytes int64) bool {
+	return offset > a.delivered && ticket < a.room && bytes <= a.roomBytes-a.bytes
+}
+
+// put fills a slot, which moving next hands over.
+func (a *admission) put(ticket Ticket, offset, bytes int64) {
 	a.delivered = offset
 	a.bytes += bytes
 	*a.slots.at(ticket) = slot{offset, a.nanos, a.bytes}
-	t.next.Store(uint64(ticket + 1))
-	return ticket, nil
 }
 
 // makeRoom looks again for room and at the time, and tells why there is no room.

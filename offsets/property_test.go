@@ -61,6 +61,39 @@ func (w *twin) settle(t fataler, i int, to offsets.State, attempts int) {
 	}
 }
 
+func (w *twin) admitAll(t fataler, entries []offsets.Entry) {
+	var wantN int
+	var wantErr error
+	for _, e := range entries {
+		if wantErr = w.model.admit(e.Offset, e.Size, w.now); wantErr != nil {
+			break
+		}
+		wantN++
+	}
+	first, n, err := w.tracker.AdmitAll(entries, w.now)
+	if n != wantN || !errors.Is(err, wantErr) || !errors.Is(wantErr, err) {
+		t.Fatalf("AdmitAll(%v) = %d, %v, want %d, %v", entries, n, err, wantN, wantErr)
+	}
+	for i := range n {
+		w.tickets = append(w.tickets, first+offsets.Ticket(i))
+	}
+}
+
+func (w *twin) resolveAll(t fataler, i, n int) {
+	var wantChanged int
+	var wantDue bool
+	for at := i; at < i+n; at++ {
+		changed, due := w.model.settle(at, offsets.Resolved, 0, w.now)
+		if wantDue = wantDue || due; changed {
+			wantChanged++
+		}
+	}
+	changed, due := w.tracker.ResolveAll(w.tickets[i], n)
+	if changed != wantChanged || due != wantDue {
+		t.Fatalf("messages %d to %d resolved: changed %d, due %v, want %d, %v", i, i+n-1, changed, due, wantChanged, wantDue)
+	}
+}
+
 func (w *twin) retry(t fataler, i int) {
 	want := w.model.retry(i, w.now)
 	if got := w.tracker.Retry(w.tickets[i], w.now); got != want {
@@ -181,9 +214,13 @@ func TestAnyOrderOfCallsAgreesWithTheOracle(t *testing.T) {
 			newest := len(w.tickets) - 1
 			return rapid.IntRange(max(newest-20, 0), newest).Draw(t, "message")
 		}
-		admit := step(func(t *rapid.T) {
+		draw := func(t *rapid.T, last int64) offsets.Entry {
 			gap := rapid.SampledFrom([]int64{1, 1, 1, 2, 7, 0}).Draw(t, "step")
-			w.admit(t, w.model.delivered()+gap, rapid.SampledFrom([]int{0, 1, 5, 20, 70, -3}).Draw(t, "size"))
+			return offsets.Entry{Offset: last + gap, Size: rapid.SampledFrom([]int{0, 1, 5, 20, 70, -3}).Draw(t, "size")}
+		}
+		admit := step(func(t *rapid.T) {
+			e := draw(t, w.model.delivered())
+			w.admit(t, e.Offset, e.Size)
 		})
 		resolve := step(func(t *rapid.T) { w.settle(t, one(t), offsets.Resolved, 0) })
 		commit := step(func(t *rapid.T) {
@@ -192,10 +229,21 @@ func TestAnyOrderOfCallsAgreesWithTheOracle(t *testing.T) {
 			}
 		})
 		t.Repeat(map[string]func(*rapid.T){
-			"":         func(t *rapid.T) { w.check(t) },
-			"admit":    admit,
-			"admit2":   admit,
-			"admit3":   admit,
+			"":       func(t *rapid.T) { w.check(t) },
+			"admit":  admit,
+			"admit2": admit,
+			"admit3": admit,
+			"admitAll": step(func(t *rapid.T) {
+				entries := []offsets.Entry{draw(t, w.model.delivered())}
+				for range rapid.IntRange(0, 9).Draw(t, "more") {
+					entries = append(entries, draw(t, entries[len(entries)-1].Offset))
+				}
+				w.admitAll(t, entries)
+			}),
+			"resolveAll": step(func(t *rapid.T) {
+				i := one(t)
+				w.resolveAll(t, i, rapid.IntRange(1, len(w.tickets)-i).Draw(t, "messages"))
+			}),
 			"resolve":  resolve,
 			"resolve2": resolve,
 			"fail":     step(func(t *rapid.T) { w.settle(t, one(t), offsets.Failed, rapid.IntRange(0, 9).Draw(t, "attempts")) }),

@@ -123,6 +123,33 @@ func (t *Tracker) Resolve(ticket Ticket) (changed, due bool) {
 	return true, due
 }
 
+// ResolveAll is [Tracker.Resolve] for n messages that were admitted one after the other, of which the first has the
+// given ticket. It returns how many of them that changed.
+func (t *Tracker) ResolveAll(first Ticket, n int) (changed int, due bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	end := first + Ticket(n)
+	t.lookFor(end - 1)
+	for ticket := first; ticket < end; ticket++ {
+		m := t.at(ticket)
+		if m == nil || m.state != Pending || ticket < t.committedEnd {
+			if late, isDue := t.resolveLate(ticket, m); late {
+				changed++
+				due = due || isDue
+			}
+			continue
+		}
+		m.state = Resolved
+		t.done++
+		t.resolvedEnd = max(t.resolvedEnd, ticket+1)
+		changed++
+	}
+	if first <= t.prefix && t.prefix < end {
+		t.extend(t.prefix)
+	}
+	return changed, due || changed > 0 && t.mayBeDue() && t.due()
+}
+
 // resolveLate resolves a message that failed before or that a strategy committed past,
 // if it is still in the window. The mutex is held.
 func (t *Tracker) resolveLate(ticket Ticket, m *mark) (changed, due bool) {
