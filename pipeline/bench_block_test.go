@@ -37,7 +37,7 @@ func newBlocks(n int, keyOf func(i int) int) *blocks {
 	return c
 }
 
-func (c *blocks) Receive(wake <-chan struct{}) (stage.Message, error) {
+func (c *blocks) Receive(into []source.Delivery, wake <-chan struct{}) (n int, err error) {
 	for c.next == c.end {
 		if !c.told {
 			c.told = true
@@ -55,15 +55,18 @@ func (c *blocks) Receive(wake <-chan struct{}) (stage.Message, error) {
 			c.end += n
 			c.told = false
 		case <-c.over:
-			return nil, source.ErrClosed
+			return 0, source.ErrClosed
 		case <-wake:
-			return nil, source.ErrWoken
+			return 0, source.ErrWoken
 		}
 	}
-	m := &c.msgs[c.next%int64(len(c.msgs))]
-	m.pos.Offset = c.next
-	c.next++
-	return m, nil
+	for ; n < len(into) && c.next < c.end; n++ {
+		m := &c.msgs[c.next%int64(len(c.msgs))]
+		m.pos.Offset = c.next
+		into[n] = source.Delivery{Message: m, Offset: c.next, Size: 104}
+		c.next++
+	}
+	return n, nil
 }
 
 // runBlocks runs a pipeline over the claim until the returned function is called.

@@ -24,18 +24,21 @@ type numbered struct {
 
 func (m *numbered) Position() stage.Position { return m.pos }
 
-func (c *endless) Receive(wake <-chan struct{}) (stage.Message, error) {
-	if c.next < c.n {
+func (c *endless) Receive(into []source.Delivery, wake <-chan struct{}) (n int, err error) {
+	for ; n < len(into) && c.next < c.n; n++ {
 		m := c.msgs[c.next%int64(len(c.msgs))].(*numbered)
 		m.pos.Offset = c.next
+		into[n] = source.Delivery{Message: m, Offset: c.next, Size: 102}
 		c.next++
-		return m, nil
+	}
+	if n > 0 {
+		return n, nil
 	}
 	if c.next == c.n {
 		c.next++
 		close(c.done)
 	}
-	return c.fakeClaim.Receive(wake)
+	return c.fakeClaim.Receive(into, wake)
 }
 
 // benchSource has one claim, of any kind.

@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/vlab-research/burrow/stage"
 )
 
-// chain is the pass of a message over all steps.
+// chain is the pass of a message over all steps. It lets their panics through.
 type chain struct {
 	names  []string
 	stages []stage.Stage
-	inner  bool // there is middleware around it
 }
 
-func newChain(steps []Step, inner bool) *chain {
-	c := &chain{inner: inner}
+func newChain(steps []Step) *chain {
+	c := &chain{}
 	for _, s := range steps {
 		c.names = append(c.names, s.Name)
 		c.stages = append(c.stages, s.Stage)
@@ -24,27 +24,16 @@ func newChain(steps []Step, inner bool) *chain {
 	return c
 }
 
-// Process runs the steps one after the other until one ends the message's way. A step's panic is an error, but goes on
-// if there is middleware around all steps, which may want to see it.
-func (c *chain) Process(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
-	note := c.tracer(ctx)
-	at := 0
-	defer func() {
-		if v := recover(); v != nil {
-			failure := &stage.Error{Stage: c.names[at], Err: stage.Recovered(v)}
-			if c.inner {
-				panic(failure) // with the stage's name and this stack
-			}
-			out, err = nil, failure
+// Process runs the steps one after the other until one ends the message's way.
+func (c *chain) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
+	running := c.running(ctx)
+	for i, s := range c.stages {
+		if running != nil {
+			running.Store(int32(i))
 		}
-	}()
-	for ; at < len(c.stages); at++ {
-		if note != nil {
-			note.step.Store(int32(at))
-		}
-		out, err = c.stages[at].Process(ctx, msg)
-		if err != nil || out == nil && at < len(c.stages)-1 {
-			return nil, c.ended(at, err)
+		out, err := s.Process(ctx, msg)
+		if err != nil || out == nil && i < len(c.stages)-1 {
+			return nil, c.ended(i, err)
 		}
 		msg = out
 	}
@@ -62,26 +51,22 @@ func (c *chain) ended(step int, err error) error {
 	return &stage.Error{Stage: c.names[step], Err: err}
 }
 
-// tracer returns the task that is told which step runs, nil where there is only one or no engine.
-func (c *chain) tracer(ctx context.Context) *task {
+// running returns what is told the step that runs, nil where there is only one.
+func (c *chain) running(ctx context.Context) *atomic.Int32 {
 	if len(c.stages) < 2 {
 		return nil
 	}
-	t, _ := ctx.Value(stage.HostKey{}).(*task)
-	return t
+	step, _ := ctx.Value(stepKey{}).(*atomic.Int32)
+	return step
 }
 
-// caught makes an error of a panic.
-type caught struct{ next stage.Stage }
-
-// Process implements [stage.Stage].
-func (s *caught) Process(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			out, err = nil, stage.Recovered(v)
-		}
-	}()
-	return s.next.Process(ctx, msg)
+// panicked makes an error of what recover returned while the chain was passed.
+func (c *chain) panicked(ctx context.Context, v any) error {
+	step := 0
+	if running := c.running(ctx); running != nil {
+		step = int(running.Load())
+	}
+	return &stage.Error{Stage: c.name(step), Err: stage.Recovered(v)}
 }
 
 func (c *chain) name(step int) string {
@@ -89,6 +74,36 @@ func (c *chain) name(step int) string {
 		return c.names[step]
 	}
 	return ""
+}
+
+// naming is a chain with middleware around it: a step's panic goes on, because middleware may want to see it, but with
+// the step's name and this stack.
+type naming struct{ *chain }
+
+// Process implements [stage.Stage].
+func (n *naming) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
+	defer func() {
+		if v := recover(); v != nil {
+			panic(n.panicked(ctx, v))
+		}
+	}()
+	return n.chain.Process(ctx, msg)
+}
+
+// stepKey is the key under which a context gives the *atomic.Int32 that holds the index of the step that runs.
+type stepKey struct{}
+
+// stepContext is the context of a message without a task.
+type stepContext struct {
+	context.Context //nolint:containedctx // it is one
+	step            atomic.Int32
+}
+
+func (c *stepContext) Value(key any) any {
+	if _, ok := key.(stepKey); ok {
+		return &c.step
+	}
+	return c.Context.Value(key)
 }
 
 // errNoMessage is permanent: the stage's code is wrong, not the moment.

@@ -124,29 +124,41 @@ func (c *fakeClaim) Partition() int32     { return c.partition }
 func (c *fakeClaim) Start() int64         { return 0 }
 func (c *fakeClaim) HighWatermark() int64 { return int64(cap(c.messages)) }
 
-func (c *fakeClaim) Receive(wake <-chan struct{}) (stage.Message, error) {
+func (c *fakeClaim) Receive(into []source.Delivery, wake <-chan struct{}) (int, error) {
 	select {
 	case <-c.over:
-		return nil, source.ErrClosed
+		return 0, source.ErrClosed
 	default:
 	}
 	for {
 		messages := c.ready()
-		select {
-		case m := <-messages:
-			return m, nil
-		default:
+		if n := gather(into, messages); n > 0 {
+			return n, nil
 		}
 		select {
 		case m := <-messages:
-			return m, nil
+			into[0] = source.Deliver(m)
+			return 1, nil
 		case <-c.over:
-			return nil, source.ErrClosed
+			return 0, source.ErrClosed
 		case <-wake:
-			return nil, c.woken()
+			return 0, c.woken()
 		case <-c.resumed:
 		}
 	}
+}
+
+// gather takes what is ready.
+func gather(into []source.Delivery, messages <-chan stage.Message) int {
+	for n := range into {
+		select {
+		case m := <-messages:
+			into[n] = source.Deliver(m)
+		default:
+			return n
+		}
+	}
+	return len(into)
 }
 
 // woken ends the claim of a reader that is woken without end.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vlab-research/burrow/offsets"
+	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/stage"
 )
 
@@ -17,25 +18,81 @@ const (
 	// timedOneIn is of how many messages one is timed while they are not quick: the clock is
 	// a good part of what a message costs in the engine.
 	timedOneIn = 8
+	// batchSize is how many messages the reader admits and settles at once, if it runs them itself.
+	batchSize = 16
 )
 
-// inline is the message that the reader runs itself, without another goroutine.
-// Its word is odd while one is being run. Who moves it on from there decides what comes next:
-// if the reader does, it goes on reading; if the monitor or a wait does, another
-// reader was started, and the old one finishes its message as a worker would.
-// Go's scheduler takes a processor from a thread in a system call the same way.
+// inline is what the reader runs itself, without another goroutine: messages of its batch, one after the other. Its word is
+// odd meanwhile, and moves on with each. Who moves it decides what comes next: if the reader does, it goes on reading; if
+// the monitor or a wait does, another reader was started, with what is left of the batch, and the old one finishes its
+// message as a worker would. Go's scheduler takes a processor from a thread in a system call the same way.
 type inline struct {
 	quick   atomic.Bool   // the work is quick enough for the reader
 	waiting atomic.Bool   // the reader waits for the source
 	turn    chan struct{} // holds one: the permit that the reader waits for
 	word    atomic.Uint64
-	task    *task  // being run while word is odd
+	began   uint64 // word when it became odd, for the batch's message at; two less for each that came after that
+	batch   *batch // of the reader that runs something; while word is odd nobody changes it
+	task    *task  // of the message being run while word is odd
 	seen    uint64 // word at the monitor's last look; the monitor's
 	slow    int    // samples in a row that were not quick; the reader's
 }
 
+// batch is messages that the source delivered at once, of which n were admitted. Those before at have ended, or
+// were handed on.
+type batch struct {
+	received [batchSize]source.Delivery
+	first    offsets.Ticket // of the first; the others follow it one by one
+	at, n    int
+}
+
+// ticket returns the ticket of the next message.
+func (b *batch) ticket() offsets.Ticket { return b.first + offsets.Ticket(b.at) }
+
+// from returns a batch of the messages from one on.
+func (b *batch) from(at int) (left batch) {
+	left.first = b.first + offsets.Ticket(at)
+	left.n = copy(left.received[:], b.received[at:b.n])
+	return left
+}
+
 // closedWake makes Receive return at once when nothing is ready.
 var closedWake = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// startBatch starts the messages of the batch, unless another goroutine becomes the reader meanwhile.
+func (r *reader) startBatch() {
+	for r.batch.at < r.batch.n && !r.gone {
+		r.startNext()
+	}
+}
+
+// startNext runs the batch's next message, and those behind it, if that is quick, or hands it on.
+func (r *reader) startNext() {
+	b := &r.batch
+	msg, ticket := b.received[b.at].Message, b.ticket()
+	if r.inline.quick.Load() {
+		if r.arrived > 0 {
+			r.flush() // for the lanes to be known, and because what comes next may take long
+		}
+		if r.shelved.Load() {
+			r.clearShelf()
+		}
+		if r.mayRun(msg) {
+			r.runInline()
+			return
+		}
+		if r.mayWait() {
+			if r.awaitTurn(msg, ticket) {
+				r.runInline()
+			} else {
+				b.at++
+			}
+			return
+		}
+	}
+	b.at++
+	r.handOn(msg, ticket)
+}
 
 // mayRun tells whether the reader may run a message itself.
 func (r *reader) mayRun(msg stage.Message) bool {
@@ -48,36 +105,96 @@ func (r *reader) mayRun(msg stage.Message) bool {
 	return r.permit
 }
 
-// runInline runs a message on the reader's goroutine.
-func (r *reader) runInline(msg stage.Message, ticket offsets.Ticket) {
-	t := r.task
-	if t == nil {
-		r.mu.Lock()
-		t = r.newTask(nil, 0)
-		r.mu.Unlock()
-		r.task = t
-	}
-	t.msg, t.ticket = msg, ticket
-	if r.inline.task != t { // the store of a pointer costs more than to look
-		r.inline.task = t
-	}
-	r.inline.word.Store(r.word + 1)
+// mayGoOn tells whether the reader may run the next message right behind one.
+func (r *reader) mayGoOn(msg stage.Message) bool {
+	return !r.queue.barred.Load() && (r.outstanding.Load() == 0 || !r.blocked(msg)) // a look saves a call
+}
 
+// runInline runs the batch's next messages on the reader's goroutine, until one fails, may not be run, or takes so long
+// that another goroutine has become the reader.
+func (r *reader) runInline() {
+	t := r.inlineTask()
+	r.at = r.batch.at
+	r.word++
+	r.inline.began = r.word
+	r.inline.word.Store(r.word)
 	r.running = true
-	_, err := r.e.handler.Process(t, msg)
+	err := r.runAll(t)
 	r.running = false
-	if !r.inline.word.CompareAndSwap(r.word+1, r.word+2) {
+	if r.gone || !r.moveOn(false) {
 		r.gone, r.err = true, err
 		return
 	}
-	r.word += 2
 	if r.sampled {
 		r.sample()
 	}
-	if err == nil && r.settle(t) {
+	r.settle(r.at+1, err)
+}
+
+// runAll is the loop of runInline. It returns the error of the last message, and leaves it to end.
+func (r *reader) runAll(t *task) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = r.e.panics(t, v)
+		}
+	}()
+	b := &r.batch
+	for {
+		_, err = r.e.handler.Process(t, b.received[r.at].Message)
+		if err != nil || r.at+1 == b.n || !r.mayGoOn(b.received[r.at+1].Message) {
+			return err
+		}
+		if !r.moveOn(true) {
+			r.gone = true
+			return nil
+		}
+		if r.sampled {
+			r.sample()
+		}
+		t.parking = nil // of tries without a wait between them
+		r.at++
+	}
+}
+
+// moveOn ends the message that is run, and begins the next one if the reader goes on. It reports false if another
+// goroutine is the reader.
+func (r *reader) moveOn(goesOn bool) bool {
+	word := r.word + 1
+	if goesOn {
+		word++
+	}
+	if !r.inline.word.CompareAndSwap(r.word, word) {
+		return false
+	}
+	r.word = word
+	return true
+}
+
+// inlineTask returns the task for what the reader runs itself.
+func (r *reader) inlineTask() *task {
+	if r.task == nil {
+		r.mu.Lock()
+		r.task = r.newTask(nil, 0)
+		r.mu.Unlock()
+		r.inline.task, r.inline.batch = r.task, &r.batch
+	}
+	return r.task
+}
+
+// settle resolves the batch's messages up to one, of which the last one may have failed.
+func (r *reader) settle(end int, err error) {
+	b := &r.batch
+	first, n := b.ticket(), end-b.at
+	b.at = end
+	if err == nil {
+		r.task.parking = nil
+		r.resolve(first, n)
 		return
 	}
+	r.resolve(first, n-1)
+	t, msg := r.task, b.received[end-1].Message
 	r.task = nil
+	t.msg, t.ticket = msg, first+offsets.Ticket(n-1)
 	lane, laned := r.laneOf(msg)
 	r.mu.Lock()
 	r.enlist(t, lane, laned)
@@ -85,12 +202,26 @@ func (r *reader) runInline(msg stage.Message, ticket offsets.Ticket) {
 	r.finish(t, err)
 }
 
+// resolve resolves n messages that were admitted one after the other.
+func (c *claim) resolve(first offsets.Ticket, n int) {
+	if n == 0 {
+		return
+	}
+	_, due := c.tracker.ResolveAll(first, n)
+	c.endRow()
+	if due {
+		c.e.committer.ask(c)
+	}
+}
+
 // carryOn ends the message that a former reader was running, and makes its goroutine
-// a worker. It is called where no frame holds a message any more: one would be kept for as
+// a worker. It is called where nothing holds a message any more: it would be kept for as
 // long as the goroutine waits, and with it the whole fetch that it came in.
 func (r *reader) carryOn() {
 	t, err := r.task, r.err
-	r.task, r.err = nil, nil
+	r.mu.Lock() // who took over may read the batch
+	r.task, r.err, r.batch = nil, nil, batch{}
+	r.mu.Unlock()
 	r.e.carryOn(t, err)
 }
 
@@ -109,38 +240,31 @@ func (r *reader) sample() {
 	}
 }
 
-// settle resolves a message that succeeded in the reader. The task keeps it until the next one comes, or the reader waits.
-func (r *reader) settle(t *task) bool {
-	changed, due := r.tracker.Resolve(t.ticket)
-	if !changed {
-		return false
-	}
-	r.endRow()
-	if due {
-		r.e.committer.ask(r.claim)
-	}
-	return true
-}
-
-// takeOver makes the message that the reader runs a task like any other, so that
-// another reader can be started, unless that message is over.
+// takeOver makes the message that the reader runs a task like any other, and starts another reader, with what is left of
+// the batch, unless that message is over.
 func (c *claim) takeOver(word uint64) {
 	c.mu.Lock()
 	if !c.inline.word.CompareAndSwap(word, word+1) {
 		c.mu.Unlock()
 		return
 	}
-	t := c.inline.task
+	b, t := c.inline.batch, c.inline.task
+	done := int(word-c.inline.began) / 2
+	left := b.from(b.at + done)
+	t.msg, t.ticket = left.received[0].Message, left.first
 	t.state, t.permit, t.started = taskRunning, true, c.e.clock()
 	lane, laned := c.laneOf(t.msg)
 	c.enlist(t, lane, laned)
+	left.at = 1
+	first := b.ticket()
 	c.mu.Unlock()
-	c.startReader()
+	c.resolve(first, done)
+	c.startReader(left)
 }
 
 // exited ends the message whose handler ended the reader's goroutine.
 func (r *reader) exited() {
 	t := r.task
-	r.takeOver(r.word + 1) // unless the monitor did
+	r.takeOver(r.word) // unless the monitor did
 	r.e.retire(t, stage.ErrExited)
 }

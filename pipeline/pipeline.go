@@ -16,7 +16,7 @@ import (
 type Pipeline struct {
 	cfg     Config
 	chain   *chain
-	handler stage.Stage // which doesn't panic
+	handler stage.Stage // which may panic: the engine sees to that
 
 	mu     sync.Mutex
 	engine *engine
@@ -28,13 +28,16 @@ type Pipeline struct {
 // Builder of package burrow does.
 func New(cfg Config) *Pipeline {
 	p := &Pipeline{cfg: cfg.withDefaults()}
-	p.chain = newChain(p.cfg.Steps, p.cfg.Middleware != nil)
+	p.chain = newChain(p.cfg.Steps)
 	p.handler = p.chain
+	if p.cfg.Middleware != nil {
+		p.handler = &naming{p.chain}
+	}
 	if p.cfg.HeadOfLine != nil {
-		p.handler = &cuttable{p.chain}
+		p.handler = &cuttable{p.handler}
 	}
 	if p.cfg.Middleware != nil {
-		p.handler = &caught{p.cfg.Middleware(p.handler)}
+		p.handler = p.cfg.Middleware(p.handler)
 	}
 	return p
 }
@@ -74,11 +77,31 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // goroutine and without a source. It returns what the last stage returned. An
 // error is an [*Error], unless it is [stage.Skip].
 func (p *Pipeline) Process(ctx context.Context, msg stage.Message) (stage.Message, error) {
-	out, err := p.handler.Process(ctx, msg)
+	ctx = &stepContext{Context: ctx}
+	out, err := p.caught(ctx, msg)
 	if err != nil && !errors.Is(err, stage.Skip) {
 		return nil, failureOf(msg.Position(), err)
 	}
 	return out, err
+}
+
+// caught makes an error of a panic.
+func (p *Pipeline) caught(ctx context.Context, msg stage.Message) (out stage.Message, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = nil, p.panicked(ctx, v)
+		}
+	}()
+	return p.handler.Process(ctx, msg)
+}
+
+// panicked makes an error of what recover returned in the outermost frame. Without middleware, which has panics of its
+// own, it was the step's that ran.
+func (p *Pipeline) panicked(ctx context.Context, v any) error {
+	if p.cfg.Middleware != nil {
+		return stage.Recovered(v)
+	}
+	return p.chain.panicked(ctx, v)
 }
 
 // Stats returns the pipeline's numbers; zero before Run. It costs a walk over the

@@ -28,7 +28,9 @@ type reader struct {
 	*claim
 	arrivals [arrivalBatch]arrival // admitted, and not handed on yet
 	arrived  int
-	task     *task  // for the next message that it runs itself
+	batch    batch
+	at       int    // which of the batch runs
+	task     *task  // for what it runs itself
 	word     uint64 // of claim.inline, as this reader left it
 	permit   bool
 	turns    turns
@@ -41,20 +43,23 @@ type reader struct {
 	err     error // if gone, of the task, which this goroutine still has to end
 }
 
-// startReader starts a goroutine as the claim's reader.
-func (c *claim) startReader() {
-	r := &reader{claim: c, word: c.inline.word.Load(), now: time.Now()}
+// startReader starts a goroutine as the claim's reader, with what another one left to be started.
+func (c *claim) startReader(left batch) {
+	r := &reader{claim: c, batch: left, word: c.inline.word.Load(), now: time.Now()}
 	c.e.wg.Go(r.run)
 }
 
 func (r *reader) run() {
 	defer r.exit()
-	r.goOn() // with what the reader before left
+	r.startBatch()
+	if !r.gone {
+		r.goOn() // with what else the reader before left
+	}
 	for !r.gone && !r.closing.Load() {
-		msg, err := r.next()
+		n, err := r.next()
 		switch {
 		case err == nil:
-			r.take(msg)
+			r.take(n)
 		case errors.Is(err, source.ErrWoken):
 			r.goOn()
 		default:
@@ -80,27 +85,30 @@ func (r *reader) exit() {
 	}
 }
 
-// next returns the next message, if need be after waiting.
-func (r *reader) next() (stage.Message, error) {
-	if r.count++; r.count%readBatch == 0 {
+// next receives the next messages, if need be after waiting, and returns how many.
+func (r *reader) next() (n int, err error) {
+	if r.count >= readBatch {
 		r.look()
 	}
-	msg, err := r.src.Receive(closedWake)
+	into := r.batch.received[:]
+	n, err = r.src.Receive(into, closedWake)
+	r.count += n
 	if err == nil || !errors.Is(err, source.ErrWoken) {
-		return msg, err
+		return n, err
 	}
 	r.flush()
 	r.rest()
 	r.intake.waited = 0
 	r.inline.waiting.Store(true)
-	msg, err = r.src.Receive(r.wake)
+	n, err = r.src.Receive(into, r.wake)
+	r.count += n
 	r.inline.waiting.Store(false)
 	r.getUp()
 	r.now = time.Now()
 	if r.inline.quick.Load() {
 		r.e.monitor.stir()
 	}
-	return msg, err
+	return n, err
 }
 
 // look does what need not be done for each message.
@@ -109,29 +117,11 @@ func (r *reader) look() {
 		r.releasePermit()
 	}
 	r.adjust()
-	r.now, r.sampled = time.Now(), true
+	r.count, r.now, r.sampled = 0, time.Now(), true
 }
 
-// start runs an admitted message here, if that is quick, or hands it on.
-func (r *reader) start(msg stage.Message, ticket offsets.Ticket) {
-	if r.inline.quick.Load() { // where a call costs: so what there is to be done is looked at here
-		if r.arrived > 0 {
-			r.flush() // for the lanes to be known, and because what comes next may take long
-		}
-		if r.shelved.Load() {
-			r.clearShelf()
-		}
-		if r.mayRun(msg) {
-			r.runInline(msg, ticket)
-			return
-		}
-		if r.mayWait() {
-			if r.awaitTurn(msg, ticket) {
-				r.runInline(msg, ticket)
-			}
-			return
-		}
-	}
+// handOn gives an admitted message to the workers, soon.
+func (r *reader) handOn(msg stage.Message, ticket offsets.Ticket) {
 	lane, laned := r.laneOf(msg)
 	r.arrivals[r.arrived] = arrival{msg, ticket, lane, laned}
 	if r.arrived++; r.arrived == arrivalBatch {
@@ -152,11 +142,10 @@ func (r *reader) flush() {
 	}
 }
 
-// rest says that the reader waits now, and may lose its permit meanwhile. It forgets the message that it ran last.
+// rest says that the reader waits now, and may lose its permit meanwhile. It forgets what was in the batch: each message
+// holds the fetch that it came in.
 func (r *reader) rest() {
-	if r.task != nil {
-		r.task.msg = nil
-	}
+	clear(r.batch.received[:])
 	if !r.inline.quick.Load() {
 		r.releasePermit()
 	}

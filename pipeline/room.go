@@ -7,7 +7,6 @@ import (
 
 	"github.com/vlab-research/burrow/offsets"
 	"github.com/vlab-research/burrow/source"
-	"github.com/vlab-research/burrow/stage"
 )
 
 // A reader that has no room waits for it before it has the source paused: a Sarama consumer whose partitions are all
@@ -34,24 +33,31 @@ const (
 // intake is what the readers of a claim hand on to each other. Only the reader
 // touches it.
 type intake struct {
-	held   fifo[stage.Message] // received, but the window has no room
-	due    bool                // a commit gives room
-	backed bool                // too full
-	waited time.Duration       // for room, of what one fetch brought, while others waited for the source
-	tired  bool                // of waiting for room, until the claim is relieved
-	paused bool                // the source was asked to send no more
+	held   fifo[source.Delivery] // received, but the window has no room
+	due    bool                  // a commit gives room
+	backed bool                  // too full
+	waited time.Duration         // for room, of what one fetch brought, while others waited for the source
+	tired  bool                  // of waiting for room, until the claim is relieved
+	paused bool                  // the source was asked to send no more
 }
 
-// take admits a message and starts it, or holds it until the window has room.
-func (r *reader) take(msg stage.Message) {
+// take admits what was received and starts it, or holds it until the window has room.
+func (r *reader) take(n int) {
 	if r.fenced.Load() {
 		return
 	}
-	if r.intake.held.n == 0 && r.admit(msg) {
+	b := &r.batch
+	b.n = 0
+	if r.intake.held.n == 0 {
+		_ = r.admit(n) // the one that failed is held, and so tried again
+	}
+	if b.n < n {
+		r.hold(b.received[b.n:n])
+	}
+	r.startBatch()
+	if r.gone || r.intake.held.n == 0 {
 		return
 	}
-	r.intake.held.push(msg)
-	r.heldNow.Store(int64(r.intake.held.n))
 	r.starved.Store(true)
 	r.refill() // room may have come before starved was set
 	r.awaitRoom()
@@ -60,26 +66,58 @@ func (r *reader) take(msg stage.Message) {
 	}
 }
 
+// admit takes the first n messages of the batch into the window, or as many as it has room for.
+func (r *reader) admit(n int) error {
+	var entries [batchSize]offsets.Entry
+	b := &r.batch
+	for i := range b.received[:n] {
+		d := &b.received[i]
+		entries[i] = offsets.Entry{Offset: d.Offset, Size: d.Size}
+	}
+	var err error
+	b.at = 0
+	b.first, b.n, err = r.tracker.AdmitAll(entries[:n], r.now)
+	return err
+}
+
+// hold keeps what the window has no room for.
+func (r *reader) hold(received []source.Delivery) {
+	for _, d := range received {
+		r.intake.held.push(d)
+	}
+	r.heldNow.Store(int64(r.intake.held.n))
+}
+
 // refill admits what is held while there is room.
 func (r *reader) refill() {
 	if r.fenced.Load() {
-		r.intake.held = fifo[stage.Message]{}
+		r.intake.held = fifo[source.Delivery]{}
 		r.heldNow.Store(0)
 	}
-	for !r.gone && r.intake.held.n > 0 {
-		msg := r.intake.held.front()
-		ticket, err := r.tracker.Admit(msg.Position().Offset, sizeOf(msg), r.now)
-		if errors.Is(err, offsets.ErrFull) {
-			r.fullUp(err)
-			return
+	for b := &r.batch; !r.gone && r.intake.held.n > 0; {
+		n := min(r.intake.held.n, batchSize)
+		for i := range n {
+			b.received[i] = *r.intake.held.at(i)
 		}
-		r.intake.held.pop()
+		err := r.admit(n)
+		for range b.n {
+			r.intake.held.pop()
+		}
+		isFull := errors.Is(err, offsets.ErrFull)
+		if err != nil && !isFull {
+			r.intake.held.pop()
+		}
+		if errors.Is(err, offsets.ErrStale) {
+			r.e.log.WithFields(r.fields()).Warn("burrow: the source repeated a message; it was ignored")
+		}
 		if r.intake.held.n == 0 {
-			r.intake.held = fifo[stage.Message]{} // one fetch's worth need not stay
+			r.intake.held = fifo[source.Delivery]{} // one fetch's worth need not stay
 		}
 		r.heldNow.Store(int64(r.intake.held.n))
-		if err == nil {
-			r.start(msg, ticket)
+		r.startBatch()
+		if isFull && !r.gone {
+			r.fullUp(err)
+			return
 		}
 	}
 }
@@ -155,20 +193,6 @@ func (r *reader) othersWait() bool {
 	})
 }
 
-// admit takes a message into the window and starts it; false if there is no room.
-func (r *reader) admit(msg stage.Message) bool {
-	ticket, err := r.tracker.Admit(msg.Position().Offset, sizeOf(msg), r.now)
-	switch {
-	case err == nil:
-		r.start(msg, ticket)
-	case errors.Is(err, offsets.ErrFull):
-		return false
-	case errors.Is(err, offsets.ErrStale):
-		r.e.log.WithFields(r.fields()).Warn("burrow: the source repeated a message; it was ignored")
-	}
-	return true
-}
-
 // adjust asks the source to pause when the reader has no room and is tired of waiting for it, and to go on when there
 // is room again.
 func (r *reader) adjust() {
@@ -224,16 +248,4 @@ func (c *claim) failedHead() (offset int64, failed bool) {
 func (c *claim) willPass(offset int64) bool {
 	const aLongTime = 100 * 365 * 24 * time.Hour
 	return c.tracker.Committable(c.e.cfg.Strategy, time.Now().Add(aLongTime)) >= offset
-}
-
-// sizeOf returns what a message counts for in the window's bytes.
-func sizeOf(msg stage.Message) int {
-	if sized, ok := msg.(source.Sizer); ok {
-		return sized.Size()
-	}
-	size := len(msg.Key()) + len(msg.Value())
-	for _, h := range msg.Headers() {
-		size += len(h.Key) + len(h.Value)
-	}
-	return size
 }

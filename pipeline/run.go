@@ -33,7 +33,8 @@ type engine struct {
 	log     logrus.FieldLogger
 	muffler *muffler
 	chain   *chain
-	handler stage.Stage
+	handler stage.Stage // which may panic
+	panics  func(context.Context, any) error
 	seed    maphash.Seed
 	began   time.Time
 
@@ -62,7 +63,7 @@ type engine struct {
 
 func newEngine(ctx context.Context, p *Pipeline) *engine {
 	e := &engine{
-		cfg: &p.cfg, log: guard.Logger(p.cfg.Logger), muffler: newMuffler(), chain: p.chain, handler: p.handler, seed: maphash.MakeSeed(), began: time.Now(),
+		cfg: &p.cfg, log: guard.Logger(p.cfg.Logger), muffler: newMuffler(), chain: p.chain, handler: p.handler, panics: p.panicked, seed: maphash.MakeSeed(), began: time.Now(),
 		policy:   policy{maxConsecutive: p.cfg.MaxConsecutive, mode: p.cfg.FailureMode},
 		base:     context.WithoutCancel(ctx),
 		stop:     make(chan struct{}),
@@ -152,7 +153,7 @@ func (e *engine) stopping() bool {
 func (e *engine) Serve(src source.Claim) {
 	c := e.newClaim(src)
 	if e.enter(c) {
-		c.startReader()
+		c.startReader(batch{})
 		<-c.read
 		c.drain()
 		e.exit(c)

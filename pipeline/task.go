@@ -68,10 +68,14 @@ func (t *task) Err() error                              { return t.claim.ctx.Err
 
 // Value returns the task itself as the host of its message.
 func (t *task) Value(key any) any {
-	if _, ok := key.(stage.HostKey); ok {
+	switch key.(type) {
+	case stage.HostKey:
 		return t
+	case stepKey:
+		return &t.step
+	default:
+		return t.claim.ctx.Value(key)
 	}
-	return t.claim.ctx.Value(key)
 }
 
 // Draining implements [stage.Host].

@@ -14,14 +14,31 @@ func (e *engine) carryOn(t *task, err error) {
 	e.workOn(w, e.complete(w, t, err))
 }
 
-// workOn runs one message after the other. What lies on the stack while a handler waits is cold memory when the wait
-// is over, so it is as little as can be.
+// workOn runs one message after the other until there is none.
 func (e *engine) workOn(w *worker, t *task) {
+	for t != nil {
+		panicked, err := e.workUntilPanic(w, t)
+		if panicked == nil {
+			return
+		}
+		t = e.complete(w, panicked, err)
+	}
+}
+
+// workUntilPanic runs one message after the other, until there is none or a handler panics: for that it returns the
+// task and its error. What lies on the stack while a handler waits is cold memory when the wait
+// is over, so it is as little as can be.
+func (e *engine) workUntilPanic(w *worker, t *task) (panicked *task, err error) {
 	var running *task
 	defer func() {
-		if running != nil { // the handler ended the goroutine
-			e.retire(running, stage.ErrExited)
+		if running == nil {
+			return
 		}
+		if v := recover(); v != nil {
+			panicked, err = running, e.panics(running, v)
+			return
+		}
+		e.retire(running, stage.ErrExited) // the handler ended the goroutine
 	}()
 	for t != nil {
 		if !t.claim.begin(t) {
@@ -33,6 +50,7 @@ func (e *engine) workOn(w *worker, t *task) {
 		running = nil
 		t = e.complete(w, t, err)
 	}
+	return nil, nil
 }
 
 // complete settles a task and finds the worker's next one.

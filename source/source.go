@@ -93,13 +93,14 @@ type Claim interface {
 	// the source knows; at least Start.
 	HighWatermark() int64
 
-	// Receive returns the next message, in the order of the log. Offsets ascend,
-	// with holes where the log has them. A message that is ready is returned
-	// whatever the state of wake; otherwise Receive waits for one until wake gives
+	// Receive puts the next messages into a slice that isn't empty, in the order of the log, and returns how
+	// many. Offsets ascend, with holes where the log has them. Messages that are ready are returned
+	// whatever the state of wake, as many as fit; otherwise Receive waits for one until wake gives
 	// a value or is closed ([ErrWoken]), or the claim is over ([ErrClosed]). A nil wake never wakes.
+	// There is an error if, and only if, there is no message.
 	//
 	// What is delivered but never committed is delivered again in another tenure.
-	Receive(wake <-chan struct{}) (stage.Message, error)
+	Receive(into []Delivery, wake <-chan struct{}) (n int, err error)
 
 	// Pause asks for no more messages; some that were fetched already may still
 	// come. Resume takes it back. Both return at once, and repeating them is harmless.
@@ -115,9 +116,25 @@ type Commit struct {
 	Next int64
 }
 
-// Sizer may be implemented by a source's messages, so that the engine can count a message's bytes in one call and
-// without building its headers.
-type Sizer interface {
-	// Size returns the length of the key, the value, and all keys and values of headers together.
-	Size() int
+// Delivery is a message that a claim delivers, beside what the engine asks of each before it needs the rest.
+type Delivery struct {
+	Message stage.Message
+	Offset  int64
+	Size    int // of key, value, and all keys and values of headers together, in bytes
+}
+
+// Deliver makes a delivery of a message whose size isn't known without a look at its headers.
+func Deliver(msg stage.Message) Delivery {
+	size := len(msg.Key()) + len(msg.Value())
+	for _, h := range msg.Headers() {
+		size += len(h.Key) + len(h.Value)
+	}
+	return Delivery{Message: msg, Offset: msg.Position().Offset, Size: size}
+}
+
+// Next returns the next message of a claim. It is Receive for those who take one at a time.
+func Next(c Claim, wake <-chan struct{}) (stage.Message, error) {
+	var one [1]Delivery
+	_, err := c.Receive(one[:], wake)
+	return one[0].Message, err
 }

@@ -130,20 +130,20 @@ func TestReceiveCanBeWokenAndPrefersMessages(t *testing.T) {
 	claim := next(t, e.claims, "the claim")
 	wake := make(chan struct{})
 	close(wake)
-	if _, err := claim.Receive(wake); !errors.Is(err, source.ErrWoken) {
+	if _, err := source.Next(claim, wake); !errors.Is(err, source.ErrWoken) {
 		t.Errorf("Receive without a message: %v, want ErrWoken", err)
 	}
 	fill(t, c.ListenAddrs(), "orders", 0, 0, 2)
-	if _, err := claim.Receive(nil); err != nil {
+	if _, err := source.Next(claim, nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a ready message is preferred to waking", func() bool {
-		m, err := claim.Receive(wake)
+		m, err := source.Next(claim, wake)
 		return err == nil && m.Position().Offset == 1
 	})
 	over := make(chan error, 1)
 	go func() {
-		_, err := claim.Receive(nil)
+		_, err := source.Next(claim, nil)
 		over <- err
 		close(e.release)
 	}()

@@ -18,7 +18,7 @@ func (p printer) Assigned(partitions int) { fmt.Println("assigned", partitions) 
 
 func (p printer) Serve(claim source.Claim) {
 	for {
-		msg, err := claim.Receive(nil)
+		msg, err := source.Next(claim, nil)
 		if err != nil {
 			return
 		}

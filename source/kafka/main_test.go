@@ -129,7 +129,7 @@ func (e *engine) wantJoins(t *testing.T, want int) {
 func (e *engine) Serve(c source.Claim) {
 	e.claims <- c
 	for {
-		m, err := c.Receive(e.leave)
+		m, err := source.Next(c, e.leave)
 		if err != nil {
 			break
 		}

@@ -5,15 +5,12 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/stage"
 )
 
 // message is a sarama message as a stage.Message. It is one pointer, which an
 // interface holds without an allocation.
 type message struct{ m *sarama.ConsumerMessage }
-
-var _ source.Sizer = message{}
 
 func (m message) Key() []byte          { return m.m.Key }
 func (m message) Value() []byte        { return m.m.Value }
@@ -37,10 +34,10 @@ func (m message) Headers() stage.Headers {
 	return headers
 }
 
-// Size implements [source.Sizer].
-func (m message) Size() int {
-	size := len(m.m.Key) + len(m.m.Value)
-	for _, h := range m.m.Headers {
+// sizeOf returns what a message counts for in the window's bytes.
+func sizeOf(m *sarama.ConsumerMessage) int {
+	size := len(m.Key) + len(m.Value)
+	for _, h := range m.Headers {
 		if h != nil {
 			size += len(h.Key) + len(h.Value)
 		}

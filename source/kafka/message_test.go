@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/stage"
 )
 
@@ -54,14 +56,52 @@ func TestAMessageShowsEverythingOfTheRecord(t *testing.T) {
 func TestReceivingCostsNoAllocation(t *testing.T) {
 	c, messages := stub()
 	record := &sarama.ConsumerMessage{Offset: 1}
-	var got stage.Message
+	into := make([]source.Delivery, 1)
 	if n := testing.AllocsPerRun(100, func() {
 		messages <- record
-		got, _ = c.Receive(nil)
-		_ = got.Position()
+		_, _ = c.Receive(into, nil)
+		_ = into[0].Message.Position()
 	}); n != 0 {
 		t.Errorf("%v allocations a message", n)
 	}
+}
+
+func TestWhatIsReadyIsReceivedAtOnce(t *testing.T) {
+	t.Parallel()
+	c, _ := stub()
+	c.start, c.messages = 2, stocked(30)
+	into := make([]source.Delivery, 25)
+	var got []int64
+	for _, want := range []int{atOnce - 2, 30 - atOnce} { // two of the first batch come before the start
+		n, err := c.Receive(into, nil)
+		if err != nil || n != want {
+			t.Errorf("%d messages and %v, want %d", n, err, want)
+		}
+		for _, d := range into[:n] {
+			if d.Offset != d.Message.Position().Offset || d.Size != 5 {
+				t.Errorf("a delivery of %d bytes at %d is of the message at %v", d.Size, d.Offset, d.Message.Position())
+			}
+			got = append(got, d.Offset)
+		}
+	}
+	for i, offset := range got {
+		if offset != int64(i)+c.start {
+			t.Fatalf("received the offsets %v", got)
+		}
+	}
+	if n, err := c.Receive(into, nil); n != 0 || !errors.Is(err, source.ErrClosed) {
+		t.Errorf("after the last: %d messages and %v", n, err)
+	}
+}
+
+// stocked returns a closed channel with n messages in it.
+func stocked(n int) <-chan *sarama.ConsumerMessage {
+	messages := make(chan *sarama.ConsumerMessage, n)
+	for offset := range int64(n) {
+		messages <- &sarama.ConsumerMessage{Offset: offset, Value: []byte("value")}
+	}
+	close(messages)
+	return messages
 }
 
 func TestMessagesBeforeThePinnedStartAreNotDelivered(t *testing.T) {
@@ -74,7 +114,7 @@ func TestMessagesBeforeThePinnedStartAreNotDelivered(t *testing.T) {
 		}
 		close(messages)
 	}()
-	m, err := c.Receive(nil)
+	m, err := source.Next(c, nil)
 	if err != nil || m.Position().Offset != 5 {
 		t.Errorf("got %v, %v; want offset 5", m, err)
 	}
@@ -85,10 +125,11 @@ func TestMessagesBeforeThePinnedStartAreNotDelivered(t *testing.T) {
 func BenchmarkReceive(b *testing.B) {
 	c, messages := stub()
 	record := &sarama.ConsumerMessage{Offset: 1}
+	into := make([]source.Delivery, 1)
 	b.ReportAllocs()
 	for b.Loop() {
 		messages <- record
-		if _, err := c.Receive(nil); err != nil {
+		if _, err := c.Receive(into, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

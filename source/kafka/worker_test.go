@@ -64,7 +64,7 @@ func (w *worker) Serve(c source.Claim) {
 	w.next[c] = c.Start()
 	w.served++
 	w.mu.Unlock()
-	for m, err := c.Receive(nil); err == nil; m, err = c.Receive(nil) {
+	for m, err := source.Next(c, nil); err == nil; m, err = source.Next(c, nil) {
 		w.seen.add(m.Position())
 		w.mu.Lock()
 		w.next[c] = m.Position().Offset + 1

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/vlab-research/burrow/source"
-	"github.com/vlab-research/burrow/stage"
 )
 
 // claim is one tenure of a partition at one member.
@@ -40,34 +39,37 @@ func (c *claim) Start() int64     { return c.start }
 
 func (c *claim) HighWatermark() int64 { return max(c.start, c.log.endOffset()) }
 
-func (c *claim) Receive(wake <-chan struct{}) (stage.Message, error) {
+func (c *claim) Receive(into []source.Delivery, wake <-chan struct{}) (int, error) {
 	for {
-		if msg, err := c.poll(); msg != nil || err != nil {
-			return msg, err
+		if n, err := c.poll(into); n > 0 || err != nil {
+			return n, err
 		}
 		select {
 		case <-c.news:
 		case <-wake:
-			return nil, source.ErrWoken
+			return 0, source.ErrWoken
 		}
 	}
 }
 
-// poll returns the next message, or nothing when there is none yet.
-func (c *claim) poll() (stage.Message, error) {
+// poll returns the next messages, or nothing when there are none yet.
+func (c *claim) poll(into []source.Delivery) (n int, err error) {
 	p := c.log
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.closed {
-		return nil, source.ErrClosed
+		return 0, source.ErrClosed
 	}
 	c.next = max(c.next, p.trimmed)
-	i := c.next - p.trimmed
-	if i >= len(p.records) || c.paused && c.next >= c.limit {
-		return nil, nil
+	end := p.trimmed + len(p.records)
+	if c.paused {
+		end = min(end, c.limit)
 	}
-	c.next++
-	return p.records[i], nil
+	for ; n < len(into) && c.next < end; n++ {
+		into[n] = source.Deliver(p.records[c.next-p.trimmed])
+		c.next++
+	}
+	return n, nil
 }
 
 func (c *claim) Pause() {

@@ -36,7 +36,7 @@ type handler struct {
 func (h *handler) Serve(c source.Claim) {
 	h.note(func() { h.open, h.all = append(h.open, c), append(h.all, c) })
 	for {
-		msg, err := c.Receive(nil)
+		msg, err := source.Next(c, nil)
 		if err != nil {
 			break
 		}

@@ -52,16 +52,16 @@ func TestAPausedClaimDeliversOnlyWhatWasFetched(t *testing.T) {
 				woken := make(chan struct{})
 				close(woken)
 				for i := range c.want {
-					if msg, err := claim.Receive(woken); err != nil || msg.Position().Offset != int64(i) {
+					if msg, err := source.Next(claim, woken); err != nil || msg.Position().Offset != int64(i) {
 						t.Fatalf("message %d while paused: %v, %v", i, msg, err)
 					}
 					claim.Pause() // doesn't fetch again
 				}
-				if _, err := claim.Receive(woken); !errors.Is(err, source.ErrWoken) {
+				if _, err := source.Next(claim, woken); !errors.Is(err, source.ErrWoken) {
 					t.Fatalf("Receive of a paused claim: %v, want ErrWoken", err)
 				}
 				claim.Resume()
-				if msg, err := claim.Receive(woken); err != nil || msg.Position().Offset != int64(c.want) {
+				if msg, err := source.Next(claim, woken); err != nil || msg.Position().Offset != int64(c.want) {
 					t.Fatalf("after Resume: %v, %v", msg, err)
 				}
 			})
@@ -76,7 +76,7 @@ func TestResumeAndProduceEndTheWait(t *testing.T) {
 		claim.Pause()
 		got := make(chan stage.Message)
 		receive := func() {
-			msg, _ := claim.Receive(nil)
+			msg, _ := source.Next(claim, nil)
 			got <- msg
 		}
 		go receive()
@@ -98,11 +98,11 @@ func TestTrimmedMessagesAreNotDelivered(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := broker(1, 10)
 		claim := claimOf(t, b)
-		if _, err := claim.Receive(nil); err != nil {
+		if _, err := source.Next(claim, nil); err != nil {
 			t.Fatal(err)
 		}
 		b.Trim(topic, 0, 7)
-		if msg, err := claim.Receive(nil); err != nil || msg.Position().Offset != 7 {
+		if msg, err := source.Next(claim, nil); err != nil || msg.Position().Offset != 7 {
 			t.Errorf("after Trim: %v, %v, want offset 7", msg, err)
 		}
 		if n := len(b.Messages(topic, 0)); n != 3 || b.EndOffset(topic, 0) != 10 {
@@ -127,6 +127,7 @@ func BenchmarkReceive(b *testing.B) {
 	wake := make(chan struct{})
 	b.ReportAllocs()
 	i := 0
+	into := make([]source.Delivery, 1)
 	for b.Loop() {
 		if i%batch == 0 {
 			b.StopTimer()
@@ -135,7 +136,7 @@ func BenchmarkReceive(b *testing.B) {
 			b.StartTimer()
 		}
 		i++
-		if _, err := claim.Receive(wake); err != nil {
+		if _, err := claim.Receive(into, wake); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -143,7 +144,8 @@ func BenchmarkReceive(b *testing.B) {
 
 func TestReceiveOfAReadyMessageDoesNotAllocate(t *testing.T) {
 	claim := claimOf(t, broker(1, 200))
-	if n := testing.AllocsPerRun(100, func() { _, _ = claim.Receive(nil) }); n != 0 {
+	into := make([]source.Delivery, 1)
+	if n := testing.AllocsPerRun(100, func() { _, _ = claim.Receive(into, nil) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
 }

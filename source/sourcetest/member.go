@@ -125,7 +125,7 @@ func (m *member) Serve(c source.Claim) {
 	m.mu.Unlock()
 	m.began(served)
 	for {
-		msg, err := c.Receive(nil)
+		msg, err := source.Next(c, nil)
 		if err != nil {
 			break
 		}

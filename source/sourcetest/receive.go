@@ -162,6 +162,35 @@ func readyMessagesComeBeforeWake(t *testing.T, cluster Cluster) {
 	}
 }
 
+// As above, a source over a network can't promise when messages are ready, so this one wants that some come together.
+func readyMessagesComeTogether(t *testing.T, cluster Cluster) {
+	const n = 100
+	f := newFixture(t, cluster, 1)
+	f.fill(t, 0, n)
+	m, _ := f.joinByHand(t)
+	claim := m.holds(t, 0)
+	var got []stage.Message
+	calls := 0
+	for len(got) < n {
+		into := make([]source.Delivery, 8)
+		count, err := receiveInto(t, claim, into, nil)
+		if err != nil || count < 1 || count > len(into) {
+			t.Fatalf("Receive into %d: %d, %v", len(into), count, err)
+		}
+		for _, d := range into[:count] {
+			if want := source.Deliver(d.Message); d.Offset != want.Offset || d.Size != want.Size {
+				t.Errorf("the message at %d is of %d bytes, its delivery says %d and %d", want.Offset, want.Size, d.Offset, d.Size)
+			}
+			got = append(got, d.Message)
+		}
+		calls++
+	}
+	wantOffsets(t, got, upTo(n)...)
+	if calls > n/2 {
+		t.Errorf("%d messages came in %d calls", n, calls)
+	}
+}
+
 // What was fetched before the pause may still come, so the test waits until
 // nothing comes any more while the other partition goes on.
 func pauseStopsAndResumeGoesOn(t *testing.T, cluster Cluster) {

@@ -87,6 +87,7 @@ var promises = []promise{
 	{name: "HolesAreSteppedOver", check: holesAreSteppedOver, needs: needsHoles},
 	{name: "WakeEndsTheWait", check: wakeEndsTheWait},
 	{name: "ReadyMessagesComeBeforeWake", check: readyMessagesComeBeforeWake},
+	{name: "ReadyMessagesComeTogether", check: readyMessagesComeTogether},
 	{name: "PauseStopsAndResumeGoesOn", check: pauseStopsAndResumeGoesOn},
 	{name: "APausedClaimStillEnds", check: aPausedClaimStillEnds},
 

@@ -38,20 +38,28 @@ func await[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// receive calls Receive for a test that has the claim in its hands.
+// receive takes the next message, for a test that has the claim in its hands.
 func receive(t *testing.T, claim source.Claim, wake <-chan struct{}) (stage.Message, error) {
 	t.Helper()
+	var into [1]source.Delivery
+	_, err := receiveInto(t, claim, into[:], wake)
+	return into[0].Message, err
+}
+
+// receiveInto calls Receive.
+func receiveInto(t *testing.T, claim source.Claim, into []source.Delivery, wake <-chan struct{}) (int, error) {
+	t.Helper()
 	type result struct {
-		msg stage.Message
+		n   int
 		err error
 	}
 	results := make(chan result, 1)
 	go func() {
-		msg, err := claim.Receive(wake)
-		results <- result{msg, err}
+		n, err := claim.Receive(into, wake)
+		results <- result{n, err}
 	}()
 	got := await(t, "Receive to return", results)
-	return got.msg, got.err
+	return got.n, got.err
 }
 
 // happened returns whether the channel is closed.

@@ -210,16 +210,16 @@ type watchedClaim struct {
 	tenure *tenure
 }
 
-func (c *watchedClaim) Receive(wake <-chan struct{}) (stage.Message, error) {
-	msg, err := c.Claim.Receive(wake)
+func (c *watchedClaim) Receive(into []source.Delivery, wake <-chan struct{}) (int, error) {
+	n, err := c.Claim.Receive(into, wake)
 	if errors.Is(err, source.ErrClosed) {
 		c.tenure.close()
 	}
-	if err != nil {
-		return nil, err
+	for i := range into[:n] {
+		c.tenure.deliver(into[i].Message)
+		into[i].Message = &delivered{Message: into[i].Message, tenure: c.tenure}
 	}
-	c.tenure.deliver(msg)
-	return &delivered{Message: msg, tenure: c.tenure}, nil
+	return n, err
 }
 
 // audit compares what the engine says of itself with what the broker holds.

@@ -161,12 +161,12 @@ type seenClaim struct {
 	ledger *orderLedger
 }
 
-func (c *seenClaim) Receive(wake <-chan struct{}) (stage.Message, error) {
-	m, err := c.Claim.Receive(wake)
-	if err == nil {
-		c.ledger.mu.Lock()
-		c.ledger.delivered[string(m.Key())] = m.Position().Offset
-		c.ledger.mu.Unlock()
+func (c *seenClaim) Receive(into []source.Delivery, wake <-chan struct{}) (int, error) {
+	n, err := c.Claim.Receive(into, wake)
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	for _, d := range into[:n] {
+		c.ledger.delivered[string(d.Message.Key())] = d.Offset
 	}
-	return m, err
+	return n, err
 }

@@ -75,13 +75,14 @@ func (t *tenure) line(kind ledger.Kind, offset int64, key int32) ledger.Line {
 	return ledger.Line{Kind: kind, Partition: t.Partition(), Tenure: t.number, Offset: offset, Key: key}
 }
 
-func (t *tenure) Receive(wake <-chan struct{}) (stage.Message, error) {
-	msg, err := t.Claim.Receive(wake)
-	if err != nil {
-		return nil, err
+func (t *tenure) Receive(into []source.Delivery, wake <-chan struct{}) (int, error) {
+	n, err := t.Claim.Receive(into, wake)
+	for i := range into[:n] {
+		d := &into[i]
+		t.ledger.Write(t.line(ledger.Received, d.Offset, keyOf(d.Message)))
+		d.Message = stage.WithPayload(d.Message, &delivery{tenure: t.number})
 	}
-	t.ledger.Write(t.line(ledger.Received, msg.Position().Offset, keyOf(msg)))
-	return stage.WithPayload(msg, &delivery{tenure: t.number}), nil
+	return n, err
 }
 
 // delivery is one message in one tenure.
