@@ -47,15 +47,15 @@ func (t *Tracker) AdmitAll(entries []Entry, now time.Time) (first Ticket, n int,
 	a := &t.admission
 	first = t.end()
 	ticket := first
-	isNow := now == a.now && !t.closed.Load()
+	mustLook := now != a.now || t.closed.Load()
 	for i := range entries {
 		offset, bytes := entries[i].Offset, clampSize(entries[i].Size)
-		if !isNow || !a.fits(ticket, offset, bytes) {
+		if mustLook || !a.fits(ticket, offset, bytes) {
 			t.next.Store(uint64(ticket))
 			if err := t.makeRoom(offset, bytes, now); err != nil {
 				return first, i, err
 			}
-			isNow = true
+			mustLook = false
 		}
 		a.put(ticket, offset, bytes)
 		ticket++

@@ -77,7 +77,9 @@ func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
 					}
 					wantStage(t, "Run", p.claimOf("t", 0).lastFailure(), c.want)
 					cancel()
-					<-done
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
 				})
 			})
 		}
@@ -86,7 +88,7 @@ func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
 
 func wantStage(t *testing.T, what string, err error, want string) {
 	t.Helper()
-	if failure, ok := err.(*Error); !ok || failure.Stage != want { //nolint:errorlint // the error itself
+	if failure, ok := err.(*Error); !ok || failure.Stage != want {
 		t.Errorf("%s: %#v, want a failure of stage %q", what, err, want)
 	}
 }
