@@ -8,37 +8,27 @@ import (
 // the pool needs it no more.
 func (e *engine) work(t *task) { e.workOn(newWorker(), t) }
 
-// carryOn ends the message that a former reader was running, and makes its goroutine a worker.
+// carryOn ends the message that a former reader was running, or a worker that ended with a panic, and makes its goroutine
+// a worker.
 func (e *engine) carryOn(t *task, err error) {
 	w := newWorker()
 	e.workOn(w, e.complete(w, t, err))
 }
 
-// workOn runs one message after the other until there is none.
+// workOn runs one message after the other. What lies on the stack while a handler waits is cold memory when the wait
+// is over, so it is as little as can be: a handler's panic ends this goroutine, and another one carries on.
 func (e *engine) workOn(w *worker, t *task) {
-	for t != nil {
-		panicked, err := e.workUntilPanic(w, t)
-		if panicked == nil {
-			return
-		}
-		t = e.complete(w, panicked, err)
-	}
-}
-
-// workUntilPanic runs one message after the other, until there is none or a handler panics: for that it returns the
-// task and its error. What lies on the stack while a handler waits is cold memory when the wait
-// is over, so it is as little as can be.
-func (e *engine) workUntilPanic(w *worker, t *task) (panicked *task, err error) {
 	var running *task
 	defer func() {
 		if running == nil {
 			return
 		}
 		if v := recover(); v != nil {
-			panicked, err = running, e.panics(running, v)
-			return
+			panicked, err := running, e.panics(running, v)
+			e.wg.Go(func() { e.carryOn(panicked, err) })
+		} else { // the handler ended the goroutine
+			e.retire(running, stage.ErrExited)
 		}
-		e.retire(running, stage.ErrExited) // the handler ended the goroutine
 	}()
 	for t != nil {
 		if !t.claim.begin(t) {
@@ -50,7 +40,6 @@ func (e *engine) workUntilPanic(w *worker, t *task) (panicked *task, err error) 
 		running = nil
 		t = e.complete(w, t, err)
 	}
-	return nil, nil
 }
 
 // complete settles a task and finds the worker's next one.
