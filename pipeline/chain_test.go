@@ -9,30 +9,33 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
-// passing does nothing; breaking panics at messages from an offset on, and tells whether a reader ran them.
+// passing does nothing; breaking panics or fails at messages from an offset on, and tells whether a reader ran them.
 func passing(_ context.Context, m stage.Message) (stage.Message, error) { return m, nil }
 
-func breaking(from int64, inline *bool) stage.Func {
+func breaking(from int64, panics bool, inline *bool) stage.Func {
 	return func(_ context.Context, m stage.Message) (stage.Message, error) {
-		if m.Position().Offset >= from {
-			*inline = inReader()
+		if m.Position().Offset < from {
+			return m, nil
+		}
+		*inline = inReader()
+		if panics {
 			panic("bad")
 		}
-		return m, nil
+		return m, errBoom
 	}
 }
 
 func around(next stage.Stage) stage.Stage { return stage.Func(next.Process) }
 
-func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
+func TestAFailureIsToldWithTheStepThatRan(t *testing.T) {
 	outside := func(next stage.Stage) stage.Stage { // panics itself, after the steps
 		return stage.Func(func(ctx context.Context, m stage.Message) (stage.Message, error) {
 			_, _ = next.Process(ctx, m)
-			return breaking(1000, new(bool))(ctx, m)
+			return breaking(1000, true, new(bool))(ctx, m)
 		})
 	}
 	for name, c := range map[string]struct {
-		steps []string // of which the last one panics
+		steps []string // of which the last one panics or fails
 		mw    stage.Middleware
 		want  string
 	}{
@@ -42,7 +45,8 @@ func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
 		"the last in middleware": {[]string{"a", "b", "c"}, around, "c"},
 		"middleware itself":      {nil, outside, ""},
 	} {
-		for _, inline := range []bool{true, false} {
+		for i := range 4 {
+			inline, panics := i&1 == 1, i&2 == 2
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					src := newRoomySource(1)
@@ -51,7 +55,7 @@ func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
 					for i, name := range c.steps {
 						step := stage.Func(passing)
 						if i == len(c.steps)-1 {
-							step = breaking(1000, &ranInline)
+							step = breaking(1000, panics, &ranInline)
 						}
 						cfg.Steps = append(cfg.Steps, Step{Name: name, Stage: step})
 					}
@@ -60,7 +64,10 @@ func TestAPanicIsToldWithTheStepThatRan(t *testing.T) {
 					}
 					p := New(cfg)
 					last := stage.New(nil, nil, stage.At(stage.Position{Topic: "t", Offset: 1000}))
-					_, err := p.Process(t.Context(), last)
+					out, err := p.Process(t.Context(), last)
+					if out != nil {
+						t.Error("Process returns a message beside the error")
+					}
 					wantStage(t, "Process", err, c.want)
 
 					ctx, cancel := context.WithCancel(t.Context())

@@ -140,9 +140,11 @@ func (r *reader) runAll(t *task) (err error) {
 	}()
 	b := &r.batch
 	for {
-		_, err = r.e.handler.Process(t, b.received[r.at].Message)
-		if err != nil || r.at+1 == b.n || !r.mayGoOn(b.received[r.at+1].Message) {
-			return err
+		if _, err = r.e.handler.Process(t, b.received[r.at].Message); err != nil {
+			return r.e.named(err)
+		}
+		if r.at+1 == b.n || !r.mayGoOn(b.received[r.at+1].Message) {
+			return nil
 		}
 		if !r.moveOn(true) {
 			r.gone = true

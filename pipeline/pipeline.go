@@ -17,6 +17,7 @@ type Pipeline struct {
 	cfg     Config
 	chain   *chain
 	handler stage.Stage // which may panic: the engine sees to that
+	lone    bool        // the handler is the only step, whose errors have no name yet
 
 	mu     sync.Mutex
 	engine *engine
@@ -29,17 +30,36 @@ type Pipeline struct {
 func New(cfg Config) *Pipeline {
 	p := &Pipeline{cfg: cfg.withDefaults()}
 	p.chain = newChain(p.cfg.Steps)
-	p.handler = p.chain
-	if p.cfg.Middleware != nil {
-		p.handler = &naming{p.chain}
+	p.handler = p.assemble()
+	return p
+}
+
+// assemble puts around the steps what is to be around them. Nothing is around a single step: the chain's frame would be
+// cold memory whenever a wait of the step ends.
+func (p *Pipeline) assemble() stage.Stage {
+	var handler stage.Stage = p.chain
+	switch {
+	case p.cfg.Middleware != nil:
+		handler = &naming{p.chain}
+	case p.cfg.HeadOfLine == nil && len(p.cfg.Steps) == 1:
+		p.lone = true
+		return p.cfg.Steps[0].Stage
 	}
 	if p.cfg.HeadOfLine != nil {
-		p.handler = &cuttable{p.handler}
+		handler = &cuttable{handler}
 	}
 	if p.cfg.Middleware != nil {
-		p.handler = p.cfg.Middleware(p.handler)
+		handler = p.cfg.Middleware(handler)
 	}
-	return p
+	return handler
+}
+
+// named returns a handler's error with the name of the step that it comes from.
+func (p *Pipeline) named(err error) error {
+	if p.lone {
+		return p.chain.ended(0, err)
+	}
+	return err
 }
 
 // Run joins the group and processes messages until ctx ends or the pipeline
@@ -92,7 +112,10 @@ func (p *Pipeline) caught(ctx context.Context, msg stage.Message) (out stage.Mes
 			out, err = nil, p.panicked(ctx, v)
 		}
 	}()
-	return p.handler.Process(ctx, msg)
+	if out, err = p.handler.Process(ctx, msg); err != nil {
+		return nil, p.named(err)
+	}
+	return out, nil
 }
 
 // panicked makes an error of what recover returned in the outermost frame. Without middleware, which has panics of its

@@ -35,6 +35,7 @@ type engine struct {
 	chain   *chain
 	handler stage.Stage // which may panic
 	panics  func(context.Context, any) error
+	named   func(error) error
 	seed    maphash.Seed
 	began   time.Time
 
@@ -63,7 +64,7 @@ type engine struct {
 
 func newEngine(ctx context.Context, p *Pipeline) *engine {
 	e := &engine{
-		cfg: &p.cfg, log: guard.Logger(p.cfg.Logger), muffler: newMuffler(), chain: p.chain, handler: p.handler, panics: p.panicked, seed: maphash.MakeSeed(), began: time.Now(),
+		cfg: &p.cfg, log: guard.Logger(p.cfg.Logger), muffler: newMuffler(), chain: p.chain, handler: p.handler, panics: p.panicked, named: p.named, seed: maphash.MakeSeed(), began: time.Now(),
 		policy:   policy{maxConsecutive: p.cfg.MaxConsecutive, mode: p.cfg.FailureMode},
 		base:     context.WithoutCancel(ctx),
 		stop:     make(chan struct{}),

@@ -37,6 +37,9 @@ func (e *engine) workOn(w *worker, t *task) {
 		}
 		running = t
 		_, err := e.handler.Process(t, t.msg)
+		if err != nil {
+			err = e.named(err)
+		}
 		running = nil
 		t = e.complete(w, t, err)
 	}
