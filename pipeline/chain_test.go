@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,12 +13,12 @@ import (
 // passing does nothing; breaking panics or fails at messages from an offset on, and tells whether a reader ran them.
 func passing(_ context.Context, m stage.Message) (stage.Message, error) { return m, nil }
 
-func breaking(from int64, panics bool, inline *bool) stage.Func {
+func breaking(from int64, panics bool, inline *atomic.Bool) stage.Func {
 	return func(_ context.Context, m stage.Message) (stage.Message, error) {
 		if m.Position().Offset < from {
 			return m, nil
 		}
-		*inline = inReader()
+		inline.Store(inReader())
 		if panics {
 			panic("bad")
 		}
@@ -31,7 +32,7 @@ func TestAFailureIsToldWithTheStepThatRan(t *testing.T) {
 	outside := func(next stage.Stage) stage.Stage { // panics itself, after the steps
 		return stage.Func(func(ctx context.Context, m stage.Message) (stage.Message, error) {
 			_, _ = next.Process(ctx, m)
-			return breaking(1000, true, new(bool))(ctx, m)
+			return breaking(1000, true, new(atomic.Bool))(ctx, m)
 		})
 	}
 	for name, c := range map[string]struct {
@@ -50,7 +51,7 @@ func TestAFailureIsToldWithTheStepThatRan(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					src := newRoomySource(1)
-					var ranInline bool
+					var ranInline atomic.Bool
 					cfg := Config{Source: src, Workers: 2, Ordering: Unordered, MaxConsecutive: 100, Middleware: c.mw}
 					for i, name := range c.steps {
 						step := stage.Func(passing)
@@ -79,8 +80,8 @@ func TestAFailureIsToldWithTheStepThatRan(t *testing.T) {
 					synctest.Wait()
 					src.claims[0].messages <- last
 					time.Sleep(time.Minute)
-					if c.steps != nil && ranInline != inline {
-						t.Errorf("in the reader: %v", ranInline)
+					if c.steps != nil && ranInline.Load() != inline {
+						t.Errorf("in the reader: %v", !inline)
 					}
 					wantStage(t, "Run", p.claimOf("t", 0).lastFailure(), c.want)
 					cancel()

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/vlab-research/burrow/offsets"
-	"github.com/vlab-research/burrow/source"
 	"github.com/vlab-research/burrow/stage"
 )
 
@@ -18,8 +17,6 @@ const (
 	// timedOneIn is of how many messages one is timed while they are not quick: the clock is
 	// a good part of what a message costs in the engine.
 	timedOneIn = 8
-	// batchSize is how many messages the reader admits and settles at once, if it runs them itself.
-	batchSize = 16
 )
 
 // inline is what the reader runs itself, without another goroutine: messages of its batch, one after the other. Its word is
@@ -38,61 +35,8 @@ type inline struct {
 	slow    int    // samples in a row that were not quick; the reader's
 }
 
-// batch is messages that the source delivered at once, of which n were admitted. Those before at have ended, or
-// were handed on.
-type batch struct {
-	received [batchSize]source.Delivery
-	first    offsets.Ticket // of the first; the others follow it one by one
-	at, n    int
-}
-
-// ticket returns the ticket of the next message.
-func (b *batch) ticket() offsets.Ticket { return b.first + offsets.Ticket(b.at) }
-
-// from returns a batch of the messages from one on.
-func (b *batch) from(at int) (left batch) {
-	left.first = b.first + offsets.Ticket(at)
-	left.n = copy(left.received[:], b.received[at:b.n])
-	return left
-}
-
 // closedWake makes Receive return at once when nothing is ready.
 var closedWake = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-// startBatch starts the messages of the batch, unless another goroutine becomes the reader meanwhile.
-func (r *reader) startBatch() {
-	for r.batch.at < r.batch.n && !r.gone {
-		r.startNext()
-	}
-}
-
-// startNext runs the batch's next message, and those behind it, if that is quick, or hands it on.
-func (r *reader) startNext() {
-	b := &r.batch
-	msg, ticket := b.received[b.at].Message, b.ticket()
-	if r.inline.quick.Load() {
-		if r.arrived > 0 {
-			r.flush() // for the lanes to be known, and because what comes next may take long
-		}
-		if r.shelved.Load() {
-			r.clearShelf()
-		}
-		if r.mayRun(msg) {
-			r.runInline()
-			return
-		}
-		if r.mayWait() {
-			if r.awaitTurn(msg, ticket) {
-				r.runInline()
-			} else {
-				b.at++
-			}
-			return
-		}
-	}
-	b.at++
-	r.handOn(msg, ticket)
-}
 
 // mayRun tells whether the reader may run a message itself.
 func (r *reader) mayRun(msg stage.Message) bool {
@@ -114,7 +58,7 @@ func (r *reader) mayGoOn(msg stage.Message) bool {
 // that another goroutine has become the reader.
 func (r *reader) runInline() {
 	t := r.inlineTask()
-	r.at = r.batch.at
+	r.current = r.batch.at
 	r.word++
 	r.inline.began = r.word
 	r.inline.word.Store(r.word)
@@ -128,7 +72,7 @@ func (r *reader) runInline() {
 	if r.sampled {
 		r.sample()
 	}
-	r.settle(r.at+1, err)
+	r.settle(err)
 }
 
 // runAll is the loop of runInline. It returns the error of the last message, and leaves it to end.
@@ -140,10 +84,10 @@ func (r *reader) runAll(t *task) (err error) {
 	}()
 	b := &r.batch
 	for {
-		if _, err = r.e.handler.Process(t, b.received[r.at].Message); err != nil {
+		if _, err = r.e.handler.Process(t, b.received[r.current].Message); err != nil {
 			return r.e.named(err)
 		}
-		if r.at+1 == b.n || !r.mayGoOn(b.received[r.at+1].Message) {
+		if r.current+1 == b.n || !r.mayGoOn(b.received[r.current+1].Message) {
 			return nil
 		}
 		if !r.moveOn(true) {
@@ -154,7 +98,7 @@ func (r *reader) runAll(t *task) (err error) {
 			r.sample()
 		}
 		t.parking = nil // of tries without a wait between them
-		r.at++
+		r.current++
 	}
 }
 
@@ -183,18 +127,18 @@ func (r *reader) inlineTask() *task {
 	return r.task
 }
 
-// settle resolves the batch's messages up to one, of which the last one may have failed.
-func (r *reader) settle(end int, err error) {
+// settle ends those messages of the batch that runInline has run, of which the last one may have failed.
+func (r *reader) settle(err error) {
 	b := &r.batch
-	first, n := b.ticket(), end-b.at
-	b.at = end
+	first, n := b.ticket(), r.current+1-b.at
+	b.at = r.current + 1
 	if err == nil {
 		r.task.parking = nil
 		r.resolve(first, n)
 		return
 	}
 	r.resolve(first, n-1)
-	t, msg := r.task, b.received[end-1].Message
+	t, msg := r.task, b.received[r.current].Message
 	r.task = nil
 	t.msg, t.ticket = msg, first+offsets.Ticket(n-1)
 	lane, laned := r.laneOf(msg)
@@ -202,18 +146,6 @@ func (r *reader) settle(end int, err error) {
 	r.enlist(t, lane, laned)
 	r.mu.Unlock()
 	r.finish(t, err)
-}
-
-// resolve resolves n messages that were admitted one after the other.
-func (c *claim) resolve(first offsets.Ticket, n int) {
-	if n == 0 {
-		return
-	}
-	_, due := c.tracker.ResolveAll(first, n)
-	c.endRow()
-	if due {
-		c.e.committer.ask(c)
-	}
 }
 
 // carryOn ends the message that a former reader was running, and makes its goroutine

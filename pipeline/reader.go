@@ -29,7 +29,7 @@ type reader struct {
 	arrivals [arrivalBatch]arrival // admitted, and not handed on yet
 	arrived  int
 	batch    batch
-	at       int    // which of the batch runs
+	current  int    // which of the batch runs
 	task     *task  // for what it runs itself
 	word     uint64 // of claim.inline, as this reader left it
 	permit   bool
