@@ -107,14 +107,11 @@ func (t *Tracker) Resolve(ticket Ticket) (changed, due bool) {
 	t.mu.Lock() // no defer here: it would cost as much as the rest
 	t.lookFor(ticket)
 	m := t.at(ticket)
-	if m == nil || m.state != Pending || ticket < t.committedEnd {
+	if !t.resolve(ticket, m) {
 		changed, due = t.resolveLate(ticket, m)
 		t.mu.Unlock()
 		return changed, due
 	}
-	m.state = Resolved
-	t.done++
-	t.resolvedEnd = max(t.resolvedEnd, ticket+1)
 	if ticket == t.prefix {
 		t.extend(ticket + 1)
 	}
@@ -132,22 +129,31 @@ func (t *Tracker) ResolveAll(first Ticket, n int) (changed int, due bool) {
 	t.lookFor(end - 1)
 	for ticket := first; ticket < end; ticket++ {
 		m := t.at(ticket)
-		if m == nil || m.state != Pending || ticket < t.committedEnd {
-			if late, isDue := t.resolveLate(ticket, m); late {
-				changed++
-				due = due || isDue
-			}
-			continue
+		isNew, isDue := t.resolve(ticket, m), false
+		if !isNew {
+			isNew, isDue = t.resolveLate(ticket, m)
 		}
-		m.state = Resolved
-		t.done++
-		t.resolvedEnd = max(t.resolvedEnd, ticket+1)
-		changed++
+		if isNew {
+			changed++
+		}
+		due = due || isDue
 	}
 	if first <= t.prefix && t.prefix < end {
 		t.extend(t.prefix)
 	}
 	return changed, due || changed > 0 && t.mayBeDue() && t.due()
+}
+
+// resolve resolves a pending message that is not committed past, but doesn't move the prefix; false if it isn't one.
+// The mutex is held.
+func (t *Tracker) resolve(ticket Ticket, m *mark) bool {
+	if m == nil || m.state != Pending || ticket < t.committedEnd {
+		return false
+	}
+	m.state = Resolved
+	t.done++
+	t.resolvedEnd = max(t.resolvedEnd, ticket+1)
+	return true
 }
 
 // resolveLate resolves a message that failed before or that a strategy committed past,

@@ -125,7 +125,7 @@ func TestFifo(t *testing.T) {
 	random, q, model := rand.New(rand.NewPCG(1, 2)), fifo[int]{}, []int(nil)
 	for i := range 100_000 {
 		if random.IntN(1000) < 500+len(model)/4 && len(model) > 0 { // it grows to some hundreds, and shrinks
-			if first := q.front(); first != model[0] || q.pop() != first {
+			if first := *q.at(0); first != model[0] || q.pop() != first {
 				t.Fatalf("got %d, want %d", first, model[0])
 			}
 			model = model[1:]

@@ -18,8 +18,6 @@ func (q *fifo[T]) push(x T) {
 	q.n++
 }
 
-func (q *fifo[T]) front() T { return q.ring[q.head] }
-
 // at returns the element that is n pops away.
 func (q *fifo[T]) at(n int) *T { return &q.ring[(q.head+n)&(len(q.ring)-1)] }
 

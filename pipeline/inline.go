@@ -40,7 +40,7 @@ var closedWake = func() chan struct{} { c := make(chan struct{}); close(c); retu
 
 // mayRun tells whether the reader may run a message itself.
 func (r *reader) mayRun(msg stage.Message) bool {
-	if r.queue.barred.Load() || r.blocked(msg) {
+	if !r.mayGoOn(msg) {
 		return false
 	}
 	if !r.permit {
@@ -49,10 +49,8 @@ func (r *reader) mayRun(msg stage.Message) bool {
 	return r.permit
 }
 
-// mayGoOn tells whether the reader may run the next message right behind one.
-func (r *reader) mayGoOn(msg stage.Message) bool {
-	return !r.queue.barred.Load() && (r.outstanding.Load() == 0 || !r.blocked(msg)) // a look saves a call
-}
+// mayGoOn tells whether the reader may run a message itself if it has a permit.
+func (r *reader) mayGoOn(msg stage.Message) bool { return !r.queue.barred.Load() && !r.blocked(msg) }
 
 // runInline runs the batch's next messages on the reader's goroutine, until one fails, may not be run, or takes so long
 // that another goroutine has become the reader.
@@ -138,12 +136,10 @@ func (r *reader) settle(err error) {
 		return
 	}
 	r.resolve(first, n-1)
-	t, msg := r.task, b.received[r.current].Message
+	t := r.task
 	r.task = nil
-	t.msg, t.ticket = msg, first+offsets.Ticket(n-1)
-	lane, laned := r.laneOf(msg)
 	r.mu.Lock()
-	r.enlist(t, lane, laned)
+	r.adopt(t, b.received[r.current].Message, first+offsets.Ticket(n-1))
 	r.mu.Unlock()
 	r.finish(t, err)
 }
@@ -185,15 +181,20 @@ func (c *claim) takeOver(word uint64) {
 	b, t := c.inline.batch, c.inline.task
 	done := int(word-c.inline.began) / 2
 	left := b.from(b.at + done)
-	t.msg, t.ticket = left.received[0].Message, left.first
 	t.state, t.permit, t.started = taskRunning, true, c.e.clock()
-	lane, laned := c.laneOf(t.msg)
-	c.enlist(t, lane, laned)
+	c.adopt(t, left.received[0].Message, left.first)
 	left.at = 1
 	first := b.ticket()
 	c.mu.Unlock()
 	c.resolve(first, done)
 	c.startReader(left)
+}
+
+// adopt makes the task of a message that the reader ran one of the claim's. The claim's mutex is held.
+func (c *claim) adopt(t *task, msg stage.Message, ticket offsets.Ticket) {
+	t.msg, t.ticket = msg, ticket
+	lane, laned := c.laneOf(msg)
+	c.enlist(t, lane, laned)
 }
 
 // exited ends the message whose handler ended the reader's goroutine.

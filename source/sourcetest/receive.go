@@ -131,15 +131,21 @@ func wakeEndsTheWait(t *testing.T, cluster Cluster) {
 	wantOffsets(t, []stage.Message{got}, 0)
 }
 
+// claimOf returns a claim of n messages, for the test to receive.
+func claimOf(t *testing.T, cluster Cluster, n int) source.Claim {
+	t.Helper()
+	f := newFixture(t, cluster, 1)
+	f.fill(t, 0, n)
+	m, _ := f.joinByHand(t)
+	return m.holds(t, 0)
+}
+
 // A source over a network can't promise that a message is ready at a certain
 // moment, so this one counts: of the calls made when messages have been there
 // for a while, hardly any may be woken. A blind select wakes every other one.
 func readyMessagesComeBeforeWake(t *testing.T, cluster Cluster) {
 	const n = 100
-	f := newFixture(t, cluster, 1)
-	f.fill(t, 0, n)
-	m, _ := f.joinByHand(t)
-	claim := m.holds(t, 0)
+	claim := claimOf(t, cluster, n)
 	first, err := receive(t, claim, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -165,10 +171,7 @@ func readyMessagesComeBeforeWake(t *testing.T, cluster Cluster) {
 // As above, a source over a network can't promise when messages are ready, so this one wants that some come together.
 func readyMessagesComeTogether(t *testing.T, cluster Cluster) {
 	const n = 100
-	f := newFixture(t, cluster, 1)
-	f.fill(t, 0, n)
-	m, _ := f.joinByHand(t)
-	claim := m.holds(t, 0)
+	claim := claimOf(t, cluster, n)
 	var got []stage.Message
 	calls := 0
 	for len(got) < n {
