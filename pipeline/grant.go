@@ -149,5 +149,10 @@ func (p *pool) arrange(q *queue) {
 	case in:
 		heap.Remove(&p.ready, q.index)
 	}
-	p.contended.Store(len(p.ready) > 0)
+	if waits := len(p.ready) > 0; waits != p.contended.Load() {
+		p.contended.Store(waits)
+		if waits && len(p.resting) > 0 {
+			p.hasten()
+		}
+	}
 }

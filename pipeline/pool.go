@@ -13,11 +13,12 @@ import (
 // waiting claim that holds the fewest, so a claim with slow messages can't keep
 // another one from its share. Goroutines are started on demand and kept for the next message.
 type pool struct {
-	limit int
-	work  func(first *task) // runs on a goroutine of its own, and calls next until it says nil
-	wg    *sync.WaitGroup
-	clock func() time.Duration
-	stir  func() // wakes the monitor, to see to what rests
+	limit  int
+	work   func(first *task) // runs on a goroutine of its own, and calls next until it says nil
+	wg     *sync.WaitGroup
+	clock  func() time.Duration
+	stir   func() // wakes the monitor, to see to what rests
+	hasten func() // wakes the monitor, because a claim waits for a permit that rests
 
 	contended atomic.Bool  // some claim waits for a permit
 	rested    atomic.Int64 // permits that rest

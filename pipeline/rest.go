@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -34,6 +35,9 @@ func (p *pool) lieDown(q *queue) {
 	p.resting = append(p.resting, q)
 	p.rested.Store(int64(len(p.resting)))
 	p.stir()
+	if p.contended.Load() {
+		p.hasten()
+	}
 }
 
 // getUp ends the rest, and reports whether the permit is still there.
@@ -90,6 +94,14 @@ func (p *pool) recallOverslept() {
 		}
 	}
 	p.serve()
+}
+
+// recallIn returns how long it may take at most until a permit is due to be taken back; forever if none rests.
+func (p *pool) recallIn() time.Duration {
+	if n := int(p.rested.Load()); n > 0 {
+		return p.restFor(n)
+	}
+	return math.MaxInt64
 }
 
 // restFor returns how long permits may rest while so many do.

@@ -11,38 +11,54 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
-// TestAPermitThatRestsIsNoLoss has a partition whose reader has just run dry. Another one must
+// TestAPermitThatRestsIsNoLoss has a partition whose reader has just run dry, or is about to. Another one must
 // get its permit: at once if it has none, soon if it has.
 func TestAPermitThatRestsIsNoLoss(t *testing.T) {
-	for _, c := range []struct {
-		workers int
-		within  time.Duration
-	}{{1, 0}, {2, 2 * lookEvery}} {
-		synctest.Test(t, func(t *testing.T) {
-			src := newRoomySource(2)
-			var last atomic.Int64
-			p, stop := start(t, src, Config{Workers: c.workers, Ordering: Unordered}, func(_ context.Context, m stage.Message) (stage.Message, error) {
-				if m.Position().Partition == 1 {
-					last.Store(time.Now().UnixMicro())
-					time.Sleep(time.Second)
+	const running = 100 * time.Microsecond
+	for name, c := range map[string]struct {
+		workers  int
+		trickled time.Duration
+		busy     bool
+		within   time.Duration
+	}{
+		"the only one":             {1, 0, false, 0},
+		"another one":              {2, 0, false, 2 * lookEvery},
+		"during a nap":             {2, 2 * time.Second, false, 2 * lookEvery},
+		"when its message is done": {2, 2 * time.Second, true, running + 2*lookEvery},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := newRoomySource(2)
+				var last atomic.Int64
+				p, stop := start(t, src, Config{Workers: c.workers, Ordering: Unordered}, func(_ context.Context, m stage.Message) (stage.Message, error) {
+					switch {
+					case m.Position().Partition == 1:
+						last.Store(time.Now().UnixMicro())
+						time.Sleep(time.Second)
+					case m.Key() != nil:
+						time.Sleep(running)
+					}
+					return m, nil
+				})
+				next := src.claims[0].trickleOn(src.claims[0].warm(""), c.trickled)
+				if c.busy {
+					src.claims[0].send(next, 1, "busy")
 				}
-				return m, nil
+				synctest.Wait()
+				if n := len(p.running().pool.resting); n != 1 && !c.busy {
+					t.Fatalf("%d rest", n)
+				}
+				sent := time.Now()
+				src.claims[1].send(0, c.workers, "")
+				time.Sleep(time.Second / 2)
+				if waited := last.Load() - sent.UnixMicro(); waited < 0 || waited > c.within.Microseconds() {
+					t.Errorf("the last one waited for %d µs, want at most %v", waited, c.within)
+				}
+				noPermitIsGone(t, p)
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
 			})
-			src.claims[0].send(src.claims[0].warm(""), 1, "")
-			synctest.Wait()
-			if n := len(p.running().pool.resting); n != 1 {
-				t.Fatalf("%d rest", n)
-			}
-			sent := time.Now()
-			src.claims[1].send(0, c.workers, "")
-			time.Sleep(time.Second / 2)
-			if waited := last.Load() - sent.UnixMicro(); waited < 0 || waited > c.within.Microseconds() {
-				t.Errorf("with %d workers the last one waited for %d µs", c.workers, waited)
-			}
-			noPermitIsGone(t, p)
-			if err := stop(); err != nil {
-				t.Error(err)
-			}
 		})
 	}
 }

@@ -76,7 +76,7 @@ func newEngine(ctx context.Context, p *Pipeline) *engine {
 	e.list.Store(new([]*claim))
 	e.committer = newCommitter(e)
 	e.monitor = newMonitor(e)
-	e.pool = &pool{limit: p.cfg.Workers, work: e.work, wg: &e.wg, clock: e.clock, stir: e.monitor.stir}
+	e.pool = &pool{limit: p.cfg.Workers, work: e.work, wg: &e.wg, clock: e.clock, stir: e.monitor.stir, hasten: e.monitor.hasten}
 	return e
 }
 

@@ -141,7 +141,7 @@ func latency(f results.File) string {
 		return ""
 	}
 	c := found[0]
-	t := newTable("arm", "to the handler: p50", "p99", "max", "to the commit: p50", "p99", "max")
+	t := newTable("arm", "to the handler: p50", "p99", "max", "to the commit: p50", "p99", "max", "CPU a message")
 	for _, r := range rows(&f, c) {
 		line := []string{r.Name}
 		for _, name := range []string{"latency p50", "latency p99", "latency max"} {
@@ -154,8 +154,8 @@ func latency(f results.File) string {
 			}
 			line = append(line, text)
 		}
-		t.row(line...)
+		t.row(append(line, micros(r.cpu))...)
 	}
 	return fmt.Sprintf("## Latency\n\n%s messages a second: from the moment before sarama gives a message to its channel until the handler runs, and from the handler's end until the "+
-		"broker acknowledged a commit that covers it, with a commit interval of %v.\n\n%s", Thousands(float64(c.Rate)), c.Interval, t.String())
+		"broker acknowledged a commit that covers it, with a commit interval of %v. CPU is the whole process's, most of it for fetching each message by itself.\n\n%s", Thousands(float64(c.Rate)), c.Interval, t.String())
 }
