@@ -89,8 +89,8 @@ func TestAMessageThatIsOverKeepsNoFetch(t *testing.T) {
 // What is looked at when the work ends is in the first of them.
 func TestATaskFillsTwoCacheLines(t *testing.T) {
 	const line = 64
-	if size, first := unsafe.Sizeof(task{}), unsafe.Offsetof(task{}.msg); size > 2*line || first > line {
-		t.Errorf("%d bytes, of which the first %d are looked at when the work ends; want at most %d and %d", size, first, 2*line, line)
+	if size, first := unsafe.Sizeof(task{}), unsafe.Offsetof(task{}.msg); size != 2*line || first > line {
+		t.Errorf("%d bytes, of which the first %d are looked at when the work ends; want %d and at most %d", size, first, 2*line, line)
 	}
 }
 
