@@ -44,6 +44,7 @@ const (
 	Franz             = "franz-go loop"
 	Spawn             = "goroutine per message"
 	Pool              = "lasting workers"
+	Least             = "least on sarama"
 	Watermill         = "watermill"
 	BurrowUnordered   = "burrow unordered"
 	BurrowKey         = "burrow by key"
@@ -71,6 +72,7 @@ func All() map[string]Arm {
 		{Name: Franz, Lanes: load.PartitionLanes, consume: consumeFranz},
 		{Name: Spawn, Unsafe: true, consume: consumeSpawning},
 		{Name: Pool, Unsafe: true, consume: consumePooled},
+		{Name: Least, Unsafe: true, consume: consumeLeast},
 		{Name: Watermill, Lanes: load.PartitionLanes, consume: consumeWatermill},
 		{Name: BurrowUnordered, consume: consumeBurrow(burrow.Unordered)},
 		{Name: BurrowKey, Lanes: load.KeyLanes, consume: consumeBurrow(burrow.ByKey)},

@@ -12,7 +12,7 @@ import (
 // All returns every case; seconds is about how long a run takes at the ideal rate.
 func All(seconds float64) []Case {
 	return slices.Concat(
-		noop(seconds), waiting(seconds), hot(seconds), zipf(seconds), readme(), slow(seconds), latencies(), memory(), keepers(),
+		noop(seconds), waiting(seconds), crowds(seconds), hot(seconds), zipf(seconds), readme(), slow(seconds), latencies(), memory(), keepers(),
 		partitions(seconds/2), keys(seconds/2), windows(seconds/2), grid(seconds/2), sizes(seconds/2), // many, and less telling
 	)
 }
@@ -47,6 +47,18 @@ func waiting(seconds float64) []Case {
 		c(load.Work{Sleep: time.Millisecond}, 100), c(load.Work{Sleep: time.Millisecond}, 1000),
 		c(load.Work{Sleep: 20 * time.Millisecond}, 1000), c(load.Work{Sleep: 4 * time.Millisecond, Random: true}, 100),
 	}
+}
+
+// crowds are the cases in which the machine is nearly full, beside the least that consuming costs.
+func crowds(seconds float64) (all []Case) {
+	for _, c := range []struct{ ms, workers int }{{1, 1000}, {2, 1000}, {20, 10_000}} {
+		work := load.Work{Sleep: time.Duration(c.ms) * time.Millisecond}
+		all = append(all, Case{
+			Set: "crowd", Name: fmt.Sprintf("%v × %d", work, c.workers), Load: topic(amount(work, c.workers, seconds)), Work: work,
+			Workers: c.workers, Window: windowFor(c.workers), Arms: []string{arm.Ideal, arm.Least, arm.BurrowUnordered, arm.BurrowKey},
+		})
+	}
+	return all
 }
 
 // GridWorkers are the numbers of workers of the grid.

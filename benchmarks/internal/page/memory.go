@@ -79,9 +79,9 @@ func ahead(f results.File) string {
 }
 
 // burrowBeside returns burrow's arm with the ordering of the peer; none for burrow
-// itself, the ideals and the bare loops.
+// itself, the ideals, the bare loops and the least that consuming costs.
 func burrowBeside(all []row, peer row) row {
-	if peer.IsIdeal() || peer.Name == arm.Sarama || peer.Name == arm.Franz || strings.HasPrefix(peer.Name, "burrow") {
+	if peer.IsIdeal() || peer.Name == arm.Sarama || peer.Name == arm.Franz || peer.Name == arm.Least || strings.HasPrefix(peer.Name, "burrow") {
 		return row{}
 	}
 	for _, r := range all {

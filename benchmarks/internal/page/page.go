@@ -28,7 +28,7 @@ func Markdown(f results.File, plot string) string {
 	var text strings.Builder
 	text.WriteString(introduction(plot))
 	for _, section := range []func(results.File) string{
-		bars, noop, waiting, readme, keyed, slow, latency, memory, keepers, scale, grid, sizes, ahead, failed, rounds, circumstances,
+		bars, noop, waiting, crowds, readme, keyed, slow, latency, memory, keepers, scale, grid, sizes, ahead, failed, rounds, circumstances,
 	} {
 		if part := section(f); part != "" {
 			text.WriteString(part + "\n")

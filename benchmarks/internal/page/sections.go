@@ -73,6 +73,28 @@ func grid(f results.File) string {
 	return text.String() + t.String()
 }
 
+// crowds shows what of the ideal is left on a machine that is nearly full.
+func crowds(f results.File) string {
+	found := of(f, "crowd")
+	if len(found) == 0 {
+		return ""
+	}
+	var text strings.Builder
+	text.WriteString("## When the machine is full\n\nMany handlers that wait little need a good part of the machine, and so do Sarama, the garbage collector and the broker on it. " +
+		"*Least on sarama* has no more to do than any consumer must: what it doesn't reach of the ideal isn't lost in an engine. Shares of the ideal, and of that least.\n\n")
+	t := newTable("handler × workers", arm.Least, arm.BurrowUnordered, "of the least", arm.BurrowKey, "of the least")
+	for _, c := range found {
+		least, _ := find(f, c, arm.Least)
+		line := []string{c.Name, share(least.share)}
+		for _, name := range []string{arm.BurrowUnordered, arm.BurrowKey} {
+			own, _ := find(f, c, name)
+			line = append(line, share(own.share), share(own.rate/max(least.rate, 1)))
+		}
+		t.row(line...)
+	}
+	return text.String() + t.String()
+}
+
 func gridCell(f results.File, byWorkers map[int]cases.Case, workers int) string {
 	c, ok := byWorkers[workers]
 	if !ok {

@@ -41,6 +41,8 @@ How it is measured:
   from a network would do. So in all arms in Go, the ideals too, a timer of the kernel (timerfd) that Go waits for like for a connection goes off when a sleep should end.
 - **sarama loop** and **franz-go loop** handle a partition's messages one after the other. *Goroutine per message* and *lasting workers* are what people write on sarama
   and are **unsafe**: they mark each message when it is done, so that a crash loses what was unfinished before it.
+- **least on sarama** is what no consumer on sarama can do without, and nothing else: workers take the messages of all partitions in turn from rings that bare loops fill.
+  Nobody knows which are done, and no order is kept.
 - Burrow's window is its default of 10 000 messages a partition, and 20 000 with 10 000 workers. Everything else is at its default.
 - The **Parallel Consumer** does the same work as other groups before it is measured, until what a message costs it falls no more, so that its code is compiled; and but for its README's grid
   and the keys of different weight, what it does in its first second, or with the first quarter of a partition, isn't counted. One process does all cases of an ordering.
