@@ -132,8 +132,8 @@ func TestTheTriesOfAReadersMessageAreNotThoseOfTheNext(t *testing.T) {
 		time.Sleep(time.Second)
 		c := p.claimOf("t", 0)
 		c.mu.Lock()
-		if c.live.oldest() == nil || c.live.oldest().parking.attempts != 0 {
-			t.Errorf("the message that is parked: %+v", c.live.oldest())
+		if c.live.oldest == nil || c.live.oldest.parking.attempts != 0 {
+			t.Errorf("the message that is parked: %+v", c.live.oldest)
 		}
 		c.mu.Unlock()
 		_ = stop()

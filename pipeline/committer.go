@@ -243,7 +243,8 @@ func (c *claim) releaseStuck(committed int64) {
 	c.mu.Lock()
 	var ready []*task
 	var passed []int64
-	for t := range c.stuck.all() {
+	for t := c.stuck.oldest; t != nil; {
+		newer := t.newer
 		if pos := t.msg.Position(); pos.Offset <= committed {
 			passed = append(passed, pos.Offset)
 			c.stuck.remove(t)
@@ -256,6 +257,7 @@ func (c *claim) releaseStuck(committed int64) {
 			}
 			c.recycle(t)
 		}
+		t = newer
 	}
 	c.mu.Unlock()
 	if len(passed) > 0 {

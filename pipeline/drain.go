@@ -67,12 +67,13 @@ func (c *claim) beginDrain() {
 // anyway. The claim's mutex is held.
 func (c *claim) drainLimit() int64 {
 	limit := c.tracker.Usage().Resolved
-	for t := range c.live.all() {
+	for t := c.live.newest; t != nil; t = t.older {
 		if t.state != taskQueued {
 			limit = max(limit, t.msg.Position().Offset)
+			break
 		}
 	}
-	if failed := c.stuck.oldest(); failed != nil {
+	if failed := c.stuck.oldest; failed != nil {
 		limit = min(limit, failed.msg.Position().Offset)
 	}
 	return limit
@@ -81,11 +82,13 @@ func (c *claim) drainLimit() int64 {
 // trim drops what is queued from an offset on. The claim's mutex is held.
 func (c *claim) trim(limit int64) {
 	c.limit = limit
-	for t := range c.live.all() {
+	for t := c.live.newest; t != nil; {
+		older := t.older
 		if t.state == taskQueued && t.msg.Position().Offset >= limit {
 			t.state = taskDropped
 			c.live.remove(t)
 		}
+		t = older
 	}
 	if c.live.n == 0 {
 		c.endDrain()
@@ -131,7 +134,7 @@ func (c *claim) giveUp() {
 	c.e.pool.discard(&c.queue)
 	c.mu.Lock()
 	var stuck []int64
-	for t := range c.live.all() {
+	for t := c.live.oldest; t != nil; t = t.newer {
 		stuck = append(stuck, t.msg.Position().Offset)
 	}
 	c.trim(math.MinInt64)

@@ -186,7 +186,7 @@ func (w *warden) look(c *claim, now time.Time) {
 // suspect returns the attempt that holds the claim, nil if there is none to cancel.
 // The claim's mutex is held.
 func (w *warden) suspect(c *claim, now time.Time) *attempt {
-	t := c.live.oldest()
+	t := c.live.oldest
 	if t == nil || t.state != taskRunning || t.attempt == nil || t.attempt.cut || now.Sub(t.attempt.began) < w.policy.After {
 		return nil
 	}

@@ -229,11 +229,13 @@ func (c *claim) thaw() {
 	c.frozen = nil
 	c.failures.Store(0)
 	var again []*task
-	for t := range c.stuck.all() {
+	for t := c.stuck.oldest; t != nil; {
+		newer := t.newer
 		if c.tracker.Retry(t.ticket, time.Now()) { // else it was committed past, and releaseStuck sees to it
 			c.requeue(t)
 			again = append(again, t)
 		}
+		t = newer
 	}
 	c.e.pool.pushEarly(&c.queue, again...)
 	c.e.pool.hold(&c.queue, holdFrozen, false) // under the mutex, so that a freeze of now isn't undone

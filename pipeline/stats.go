@@ -137,7 +137,7 @@ func (s *PartitionStats) tally(usage offsets.Usage, c *claim, now time.Time) {
 	s.Received = usage.Admitted
 	resolved := usage.Admitted - int64(usage.Pending) - int64(usage.Failed) - c.counts.passed
 	s.Processed = max(resolved-s.Skipped-s.DeadLettered, 0)
-	for t := range c.live.all() {
+	for t := c.live.oldest; t != nil; t = t.newer {
 		switch t.state {
 		case taskQueued:
 			s.Queued++
@@ -172,7 +172,7 @@ func (s *PartitionStats) park(t *task, now time.Time) {
 // oldestTask returns the claim's oldest message that is not resolved, nil if there
 // is none but one that the reader runs. The claim's mutex is held.
 func (c *claim) oldestTask() *task {
-	live, stuck := c.live.oldest(), c.stuck.oldest()
+	live, stuck := c.live.oldest, c.stuck.oldest
 	if live == nil || (stuck != nil && stuck.ticket < live.ticket) {
 		return stuck
 	}

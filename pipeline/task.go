@@ -39,16 +39,16 @@ type task struct {
 	step    atomic.Int32  // index of the stage being run
 	started time.Duration // by the engine's clock, when it was taken up; 0 if it isn't timed, or ran in the reader
 	behind  *task         // next in the pool's queue
-	msg     stage.Message
+	older   *task         // neighbours by admission
+	newer   *task
 
+	msg     stage.Message
 	lane    uint64 // meaningful if laned
 	follow  *task  // next of the same key
 	crowd   *task  // next in the same bucket of the claim's lanes
 	parking *parkingInfo
 	failure *Error   // of a failed task
 	attempt *attempt // that runs; nil unless HeadOfLine is set
-
-	_ [16]byte // of another size it would not be aligned
 }
 
 // parkingInfo is how a message is parked, and what is shown of it then and later.
@@ -100,4 +100,47 @@ func (t *task) Park(ctx context.Context, p stage.Parking) error {
 	}
 	c.unpark(t)
 	return err
+}
+
+// tasks is a list of a claim's tasks in the order of their admission; the claim's
+// mutex guards it.
+type tasks struct {
+	oldest, newest *task
+	n              int
+}
+
+// push puts a task where it belongs, which is nearly always the end.
+func (l *tasks) push(t *task) {
+	older := l.newest
+	for older != nil && older.ticket > t.ticket {
+		older = older.older
+	}
+	newer := l.oldest
+	if older != nil {
+		newer = older.newer
+	}
+	t.older, t.newer = older, newer
+	l.join(older, t)
+	l.join(t, newer)
+	l.n++
+}
+
+// join makes two tasks neighbours; nil stands for the list's end.
+func (l *tasks) join(older, newer *task) {
+	if older == nil {
+		l.oldest = newer
+	} else {
+		older.newer = newer
+	}
+	if newer == nil {
+		l.newest = older
+	} else {
+		newer.older = older
+	}
+}
+
+func (l *tasks) remove(t *task) {
+	l.join(t.older, t.newer)
+	t.older, t.newer = nil, nil
+	l.n--
 }

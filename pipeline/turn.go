@@ -94,7 +94,7 @@ func (r *reader) mayWait() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	oldest := r.live.oldest()
+	oldest := r.live.oldest
 	isQuick := oldest == nil || oldest.state == taskQueued || oldest.timed && r.e.clock()-oldest.started <= lookEvery
 	return isQuick && r.stuck.n == 0
 }
@@ -104,10 +104,10 @@ func (r *reader) mayWait() bool {
 func (c *claim) oldestLive() offsets.Ticket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if oldest := c.live.oldest(); oldest != nil {
-		return oldest.ticket
+	if c.live.oldest == nil { // dropped, because the claim was fenced
+		return 0
 	}
-	return 0 // dropped, because the claim was fenced
+	return c.live.oldest.ticket
 }
 
 // callReader gives the permit for a task to the reader that waits with it; false if none does.
