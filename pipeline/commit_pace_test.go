@@ -23,12 +23,13 @@ func (s *fakeSource) refuse() *atomic.Int64 {
 	return &n
 }
 
-// trickle delivers n messages, one a millisecond.
-func (c *fakeClaim) trickle(n int) {
-	for offset := range n {
-		c.send(offset, 1, "")
+// trickle delivers n messages, one a millisecond, the first with the given offset, and returns the offset after the last.
+func (c *fakeClaim) trickle(from, n int) (next int) {
+	for next = from; next < from+n; next++ {
+		c.send(next, 1, "")
 		time.Sleep(time.Millisecond)
 	}
+	return next
 }
 
 // A full batch asks for a commit at once, but not while the broker has just refused one.
@@ -37,7 +38,7 @@ func TestBatchesDoNotHurryACommitThatWasRefused(t *testing.T) {
 		src := newFakeSource(0)
 		tries := src.refuse()
 		_, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, DrainTimeout: time.Second}, ok)
-		src.claims[0].trickle(2000)
+		src.claims[0].trickle(0, 2000)
 		if n := tries.Load(); n < 5 || n > 7 { // after 0, 50, 150, 350, 750 and 1550 ms
 			t.Errorf("tried %d times within 2 s", n)
 		}
@@ -52,7 +53,7 @@ func TestCommitsKeepAPaceUnlessAWindowNeedsRoom(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			src := newFakeSource(0)
 			p, stop := start(t, src, Config{CommitInterval: time.Hour, CommitBatch: 1, MaxInFlight: c.window}, ok)
-			src.claims[0].trickle(n)
+			src.claims[0].trickle(0, n)
 			time.Sleep(2 * commitPace)
 			if got := p.Stats().Partitions[0]; got.Committed != n-1 || got.Commits < int64(c.least) || got.Commits > int64(c.most) {
 				t.Errorf("with a window of %d: %d commits to %d, want %d to %d of them", c.window, got.Commits, got.Committed, c.least, c.most)

@@ -10,16 +10,6 @@ import (
 	"github.com/vlab-research/burrow/stage"
 )
 
-// trickleOn sends one message each millisecond, after what warm sent.
-func (c *fakeClaim) trickleOn(next int, during time.Duration) int {
-	for range int(during / time.Millisecond) {
-		c.send(next, 1, "")
-		time.Sleep(time.Millisecond)
-		next++
-	}
-	return next
-}
-
 // A message that takes long comes alone, when all before were quick for a time.
 func TestAReaderThatGetsStuckDuringANapIsFoundAtItsEnd(t *testing.T) {
 	for name, c := range map[string]struct{ quickFor, agoWasAnother, within time.Duration }{
@@ -40,10 +30,10 @@ func TestAReaderThatGetsStuckDuringANapIsFoundAtItsEnd(t *testing.T) {
 					return m, nil
 				})
 				claim := src.claims[0]
-				next := claim.trickleOn(claim.warm(""), c.quickFor)
+				next := claim.trickle(claim.warm(""), int(c.quickFor/time.Millisecond))
 				if c.agoWasAnother > 0 {
 					claim.send(next, 1, "slow")
-					next = claim.trickleOn(next+1, c.agoWasAnother)
+					next = claim.trickle(next+1, int(c.agoWasAnother/time.Millisecond))
 				}
 				claim.send(next, 1, "slow")
 				synctest.Wait()

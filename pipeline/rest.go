@@ -34,9 +34,10 @@ func (p *pool) lieDown(q *queue) {
 	q.resting, q.restingSince = true, p.clock()
 	p.resting = append(p.resting, q)
 	p.rested.Store(int64(len(p.resting)))
-	p.stir()
 	if p.contended.Load() {
 		p.hasten()
+	} else {
+		p.stir()
 	}
 }
 

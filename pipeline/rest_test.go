@@ -40,7 +40,7 @@ func TestAPermitThatRestsIsNoLoss(t *testing.T) {
 					}
 					return m, nil
 				})
-				next := src.claims[0].trickleOn(src.claims[0].warm(""), c.trickled)
+				next := src.claims[0].trickle(src.claims[0].warm(""), int(c.trickled/time.Millisecond))
 				src.claims[0].send(next, 1, "") // a rest that is not over yet
 				synctest.Wait()
 				if n := len(p.running().pool.resting); n != 1 {

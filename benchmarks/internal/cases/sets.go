@@ -36,12 +36,19 @@ func concurrent() []string {
 	return []string{arm.Pool, arm.Spawn, arm.BurrowUnordered, arm.BurrowKey, arm.ParallelUnordered, arm.ParallelKey}
 }
 
+// crossed is a case of one handler and one number of workers, without its arms.
+func crossed(set string, work load.Work, workers int, seconds float64) Case {
+	return Case{
+		Set: set, Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, seconds)), Work: work,
+		Workers: workers, Window: windowFor(workers),
+	}
+}
+
 func waiting(seconds float64) []Case {
 	c := func(work load.Work, workers int) Case {
-		return Case{
-			Set: "waiting", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, seconds)), Work: work,
-			Workers: workers, Window: windowFor(workers), Short: true, JavaRounds: 2, Arms: append([]string{arm.Ideal}, concurrent()...),
-		}
+		one := crossed("waiting", work, workers, seconds)
+		one.Short, one.JavaRounds, one.Arms = true, 2, append([]string{arm.Ideal}, concurrent()...)
+		return one
 	}
 	return []Case{
 		c(load.Work{Sleep: time.Millisecond}, 100), c(load.Work{Sleep: time.Millisecond}, 1000),
@@ -52,11 +59,9 @@ func waiting(seconds float64) []Case {
 // crowds are the cases in which the machine is nearly full, beside the least that consuming costs.
 func crowds(seconds float64) (all []Case) {
 	for _, c := range []struct{ ms, workers int }{{1, 1000}, {2, 1000}, {20, 10_000}} {
-		work := load.Work{Sleep: time.Duration(c.ms) * time.Millisecond}
-		all = append(all, Case{
-			Set: "crowd", Name: fmt.Sprintf("%v × %d", work, c.workers), Load: topic(amount(work, c.workers, seconds)), Work: work,
-			Workers: c.workers, Window: windowFor(c.workers), Arms: []string{arm.Ideal, arm.Least, arm.BurrowUnordered, arm.BurrowKey},
-		})
+		one := crossed("crowd", load.Work{Sleep: time.Duration(c.ms) * time.Millisecond}, c.workers, seconds)
+		one.Arms = []string{arm.Ideal, arm.Least, arm.BurrowUnordered, arm.BurrowKey}
+		all = append(all, one)
 	}
 	return all
 }
@@ -97,10 +102,8 @@ func pair(work load.Work, workers int, seconds float64) Case {
 	if crowded { // it takes a part of a second to get up to speed
 		seconds *= 2
 	}
-	c := Case{
-		Set: "grid", Name: fmt.Sprintf("%v × %d", work, workers), Load: topic(amount(work, workers, seconds)), Work: work,
-		Workers: workers, Window: windowFor(workers), Rounds: 1, Arms: []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey},
-	}
+	c := crossed("grid", work, workers, seconds)
+	c.Rounds, c.Arms = 1, []string{arm.Ideal, arm.BurrowUnordered, arm.BurrowKey}
 	if !work.Waits() {
 		c.Arms[0] = arm.Sarama
 	}
